@@ -1,0 +1,123 @@
+"""What fmbench itself offers through its hooks: datasets, networks and metrics. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fmbench.hookspecs import hookimpl
+from fmbench.specs import DatasetSpec, MetricSpec, NetworkSpec, Option, Scalar
+
+PLANAR_BUDGET: Mapping[str, Scalar] = {
+    "train.steps": 4000,
+    "train.batch_size": 512,
+    "network.width": 128,
+    "network.depth": 3,
+    "network.time_width": 64,
+    "nll.batch_size": 2500,
+    "sampler.batch_size": 2500,
+}
+
+
+def planar(name: str, function: str, summary: str) -> DatasetSpec:
+    """A two-dimensional dataset with a known density."""
+    return DatasetSpec(
+        name,
+        f"fmbench.data.planar:{function}",
+        summary=summary,
+        licence="generated here; no terms",
+        budget=PLANAR_BUDGET,
+    )
+
+
+@hookimpl
+def fmbench_datasets() -> list[DatasetSpec]:
+    """The embedded data: nothing is downloaded."""
+    return [
+        DatasetSpec(
+            "digits",
+            "fmbench.data.digits:digits",
+            summary="1797 scanned digits, 8x8, 17 grey levels; 1437 train, 360 test",
+            kind="image",
+            features="digits-v1",
+            licence="UCI Optical Recognition of Handwritten Digits, CC BY 4.0",
+        ),
+        planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
+        planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),
+        planar("moons", "moons", "two interleaved half circles, blurred"),
+        planar("gaussian-2d", "gaussian_2d", "one correlated Gaussian"),
+    ]
+
+
+@hookimpl
+def fmbench_networks() -> list[NetworkSpec]:
+    """Networks for vectors and images."""
+    return [
+        NetworkSpec(
+            "mlp",
+            "fmbench.networks.mlp:ResidualMLP",
+            summary="residual, time-modulated multilayer perceptron",
+            options={
+                "width": Option(default=256, ge=1, help="units of a hidden layer"),
+                "depth": Option(default=3, ge=0, help="residual blocks"),
+                "time_width": Option(default=128, ge=2, help="units of the time embedding"),
+            },
+        ),
+        NetworkSpec(
+            "unet",
+            "fmbench.networks.unet:UNet",
+            summary="convolutional U-Net for square images (diffusers' UNet2DModel)",
+            kinds=("image",),
+            options={
+                "channels": Option(default=32, ge=4, help="channels at full resolution, a multiple of 4"),
+                "levels": Option(default=2, ge=1, help="resolutions"),
+                "layers": Option(default=1, ge=1, help="residual blocks at each resolution"),
+                "attention": Option(default=False, help="self-attention at the lowest resolution"),
+                "dropout": Option(default=0.0, ge=0, lt=1, help="probability of dropping a feature"),
+            },
+        ),
+    ]
+
+
+@hookimpl
+def fmbench_metrics() -> list[MetricSpec]:
+    """The numbers of the table."""
+    batch = Option(default=256, ge=1, help="points solved together; adaptive steps depend on it")
+    return [
+        MetricSpec(
+            "nll",
+            "fmbench.metrics.nll:NLL",
+            summary="negative log-likelihood of the test set; bits/dim for images, nats for points",
+            likelihood=("exact", "pf-ode"),
+            options={
+                "draws": Option(default=1, ge=1, help="K, dequantisation draws combined by log-mean-exp"),
+                "probes": Option(default=4, ge=1, help="Rademacher probes of the trace"),
+                "exact_up_to": Option(default=16, ge=0, help="dimensions up to which the trace is exact"),
+                "rtol": Option(default=1e-5, gt=0, help="relative tolerance of dopri5"),
+                "atol": Option(default=1e-5, gt=0, help="absolute tolerance of dopri5"),
+                "batch_size": batch,
+            },
+        ),
+        MetricSpec(
+            "vlb",
+            "fmbench.metrics.nll:VariationalBound",
+            summary="variational bound on the test set's NLL, where a method has one",
+            kinds=("image",),
+            likelihood=("vlb",),
+            options={"batch_size": Option(default=512, ge=1, help="points bounded together")},
+        ),
+        MetricSpec(
+            "fid",
+            "fmbench.metrics.fid:FID",
+            summary="Frechet distance between features of generated and training images",
+            kinds=("image",),
+            samples=True,
+            options={
+                "features": Option(
+                    default="dataset",
+                    choices=("dataset", "digits-v1", "inception"),
+                    help="the feature extractor",
+                )
+            },
+        ),
+        MetricSpec("nfe", "fmbench.metrics.nfe:NFE", summary="network evaluations a sample", samples=True),
+    ]

@@ -1,0 +1,43 @@
+"""Checkpoints: written whole or not at all, the last two kept, a damaged one passed over for the one before."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmbench.errors import FmbenchError
+from fmbench.store.files import write_atomically
+
+KEEP = 2
+
+
+def save(folder: Path, step: int, state: dict[str, Any]) -> None:
+    """Write the state after `step` steps, then drop all but the last KEEP."""
+    write_atomically(folder / f"step-{step:09d}.pt", lambda stream: torch.save({"step": step, **state}, stream))
+    for old in _newest_first(folder)[KEEP:]:
+        old.unlink()
+
+
+def load(folder: Path, device: torch.device | str) -> dict[str, Any] | None:
+    """The newest checkpoint that can be read, or None where there is none.
+
+    Raises:
+        FmbenchError: there are checkpoints, and every one is damaged.
+    """
+    found = _newest_first(folder)
+    for path in found:
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError):
+            continue
+        return state
+    if found:
+        raise FmbenchError(f"every checkpoint in {folder} is damaged: delete that folder to train again")
+    return None
+
+
+def _newest_first(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*.pt"), reverse=True)

@@ -1,0 +1,61 @@
+"""The command line. Nothing here imports torch; `run` does, once it knows that there is something to train."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+from rich.console import Console
+
+from fmbench._version import __version__
+from fmbench.cli import info, listing, run, table
+from fmbench.errors import FmbenchError
+
+app = typer.Typer(
+    name="fmbench",
+    help="One fair table for generative methods: same data, network, budget and seeds; NLL, FID and NFE.",
+    epilog="Start with: fmbench run --methods fm-ot,ddpm",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.command)
+app.command("list")(listing.command)
+app.command("info")(info.command)
+app.command("table")(table.command)
+
+
+@app.callback()
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Options of every command."""
+    if version:
+        typer.echo(f"fmbench {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; whatever goes wrong is one line on standard error.
+
+    Exit status: 0 all is there, 1 a requested number is missing, 2 the request makes no sense, 130 interrupted.
+    """
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        status = app(standalone_mode=False)
+    except FmbenchError as error:
+        console.print(f"error: {error}", markup=False)
+        status = 2
+    except click.ClickException as error:
+        console.print(f"error: {error.format_message()}", markup=False)
+        status = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        console.print("interrupted: what was done is kept; the same command goes on from there", markup=False)
+        status = 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of a pipe has gone: nothing to say, nobody to hear it
+        status = 0
+    sys.exit(status)

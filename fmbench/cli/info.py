@@ -1,0 +1,69 @@
+"""fmbench info: everything about one name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from fmbench.cli.listing import describe_spec
+from fmbench.cli.options import Plugin
+from fmbench.errors import unknown
+from fmbench.plugins import Plugins, load_plugins
+from fmbench.specs import MethodSpec, NetworkSpec, Option, Spec
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="A method, dataset, network or metric.")], plugin: Plugin = None
+) -> None:
+    """Show what a part is, where it comes from, and its options with their ranges."""
+    plugins = load_plugins(plugin or [])
+    found = [(kind, spec, origin) for kind, spec, origin in everything(plugins) if spec.name == name]
+    if not found:
+        raise unknown("name", name, (spec.name for _, spec, _ in everything(plugins)), plugins.methods.hint)
+    console = Console(highlight=False)
+    for kind, spec, origin in found:
+        console.print(facts_table(kind, spec, origin))
+        if spec.options:
+            console.print(options_table(spec))
+
+
+def everything(plugins: Plugins) -> list[tuple[str, Spec, str]]:
+    """Every spec, with its kind and origin."""
+    registries = (plugins.methods, plugins.datasets, plugins.networks, plugins.metrics)
+    return [(home.kind, spec, home.origin(spec.name)) for home in registries for spec in home]
+
+
+def facts_table(kind: str, spec: Spec, origin: str) -> Table:
+    """What it is."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_row(Text(kind), Text(spec.name, style="bold"))
+    for key, value in describe_spec(spec, origin).items():
+        facts = value if isinstance(value, dict) else {key: value}
+        for label, fact in facts.items() if key not in {"name", "defaults"} else ():
+            table.add_row(Text(label), Text(", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)))
+    return table
+
+
+def options_table(spec: Spec) -> Table:
+    """Its options, under the keys that --set takes."""
+    home = f"options.{spec.name}" if isinstance(spec, MethodSpec) else spec.name
+    prefix = "network" if isinstance(spec, NetworkSpec) else home
+    table = Table(box=None, pad_edge=False)
+    for head in ("option", "default", "accepts", "meaning"):
+        table.add_column(head)
+    for key, option in spec.options.items():
+        table.add_row(f"{prefix}.{key}", str(option.default), accepts(option), option.help)
+    return table
+
+
+def accepts(option: Option) -> str:
+    """The type or choices, and the range."""
+    if option.choices:
+        return ", ".join(option.choices)
+    bounds = {">": option.gt, ">=": option.ge, "<": option.lt, "<=": option.le}
+    limits = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+    return " ".join([type(option.default).__name__, *limits])

@@ -1,0 +1,20 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+DEFAULT_RESULTS = Path("results")
+Plugin = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="A Python file with more methods, say; may be repeated.")
+]
+ResultsDir = Annotated[Path, typer.Option("--results-dir", help="Where runs are kept.")]
+Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench list datasets`.")]
+
+
+def names(text: str) -> list[str]:
+    """A comma-separated list."""
+    return [part.strip() for part in text.split(",") if part.strip()]

@@ -1,0 +1,96 @@
+"""fmbench run: train, evaluate, print the table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from fmbench.cli.options import DEFAULT_RESULTS, Dataset, Plugin, ResultsDir, names
+from fmbench.errors import FmbenchError
+from fmbench.plugins import load_plugins
+
+if TYPE_CHECKING:
+    from fmbench.config import RunRequest
+    from fmbench.store.run import RunDirectory
+
+
+def command(
+    methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
+    dataset: Dataset = None,
+    config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as train.steps=2000; may be repeated."),
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(metavar="N|LIST", help="How many training seeds (3), or which ones (0,1,2).")
+    ] = None,
+    results_dir: ResultsDir = DEFAULT_RESULTS,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    plugin: Plugin = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+) -> None:
+    """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
+
+    Runs that are done are not repeated; interrupted ones go on where they stopped. Keys of --set:
+    train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info NAME` tells those of a part.
+    """
+    # Here, so that --help does not wait for pydantic and YAML.
+    from fmbench import commands
+    from fmbench.report.render import rich_table
+    from fmbench.store.run import RunDirectory
+
+    console = Console(stderr=True, highlight=False)
+    plugins = load_plugins(plugin or [])
+    for broken in plugins.broken:
+        line = f"warning: plugin {broken.name!r} ({broken.distribution}) is broken at {broken.stage}: {broken.error}"
+        console.print(line, markup=False, soft_wrap=True)
+    runs = commands.plan(
+        plugins,
+        config=config,
+        methods=None if methods is None else names(methods),
+        dataset=dataset,
+        seeds=None if seeds is None else parse_seeds(seeds),
+        assignments=set_ or [],
+    )
+    places = [(one, RunDirectory.of(results_dir, one)) for one in runs]
+    if dry_run:
+        show_plan(places)
+        return
+    outcome = commands.run(runs, plugins, results=results_dir, device=device, console=console)
+    Console(highlight=False).print(rich_table(outcome.rows))
+    if not outcome.complete:
+        raise typer.Exit(1)
+
+
+def parse_seeds(text: str) -> list[int]:
+    """Seeds: "3" is [0, 1, 2], "0,2" is [0, 2], "7," is [7].
+
+    Raises:
+        FmbenchError: it is neither.
+    """
+    try:
+        numbers = [int(part) for part in names(text)]
+    except ValueError:
+        numbers = []
+    counted = "," not in text
+    if not numbers or min(numbers) < (1 if counted else 0):
+        raise FmbenchError(f"--seeds {text!r}: give a number of seeds (3) or a list of them (0,1,2)")
+    return list(range(numbers[0])) if counted else numbers
+
+
+def show_plan(places: list[tuple[RunRequest, RunDirectory]]) -> None:
+    """The runs, whether each is done, and where it lives."""
+    from fmbench.store.cells import complete
+
+    table = Table(box=None)
+    for head in ("dataset", "method", "seed", "state", "directory"):
+        table.add_column(head, overflow="fold")
+    for one, directory in places:
+        training = one.training
+        state = "done" if complete(one, directory) else "to do"
+        table.add_row(training.dataset.name, training.method.name, str(training.seed), state, str(directory.path))
+    Console(highlight=False).print(table)

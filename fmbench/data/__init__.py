@@ -1,0 +1,1 @@
+"""Datasets, their transforms and the known densities of the two-dimensional ones."""

@@ -1,0 +1,143 @@
+"""What a dataset is: raw data with its splits, and the transform between it and the space of the models."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+class Transform(ABC):
+    """Between raw data and the space in which models work."""
+
+    @abstractmethod
+    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
+        """Model-space points of raw data; float64, shaped as `raw`. Integer levels are dequantised at random."""
+
+    @abstractmethod
+    def decode(self, x: Tensor) -> Tensor:
+        """Raw data of model-space points."""
+
+    @abstractmethod
+    def log_jacobian(self, dimension: int) -> float:
+        """Log |d x / d raw| of a whole point: what turns a log-density of x into one of the raw data (nats)."""
+
+
+@dataclass(frozen=True)
+class Levels(Transform):
+    """Integer levels 0 .. L-1 onto [-1, 1): x = 2 (k + u) / L - 1, u uniform on [0, 1) (Uria et al. 2013).
+
+    Decoding takes the level whose cell holds x, which rounds to the nearest cell centre.
+    """
+
+    levels: int
+
+    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
+        u = torch.rand(raw.shape, generator=generator, device=raw.device, dtype=torch.float64)
+        return 2 * (raw + u) / self.levels - 1
+
+    def centre(self, raw: Tensor) -> Tensor:
+        """The middle of each level's cell, float64."""
+        return (2 * raw.double() + 1) / self.levels - 1
+
+    def decode(self, x: Tensor) -> Tensor:
+        return torch.floor((x + 1) * (self.levels / 2)).clamp(0, self.levels - 1).to(torch.uint8)
+
+    def log_jacobian(self, dimension: int) -> float:
+        return dimension * math.log(2 / self.levels)
+
+
+@dataclass(frozen=True)
+class Standardise(Transform):
+    """x = (raw - shift) / scale, the same scale for every coordinate."""
+
+    shift: tuple[float, ...]
+    scale: float
+
+    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
+        del generator
+        return (raw.double() - self._shift(raw)) / self.scale
+
+    def decode(self, x: Tensor) -> Tensor:
+        return x * self.scale + self._shift(x)
+
+    def log_jacobian(self, dimension: int) -> float:
+        return -dimension * math.log(self.scale)
+
+    def _shift(self, like: Tensor) -> Tensor:
+        return torch.tensor(self.shift, dtype=torch.float64, device=like.device)
+
+
+class Density(ABC):
+    """A known density over raw data."""
+
+    entropy: float
+    """Differential entropy in nats."""
+
+    @abstractmethod
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """N points, (n, d), float64."""
+
+    @abstractmethod
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density in nats of points (n, d); shape (n,)."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Raw data, resident in memory, and how to read it.
+
+    Args:
+        name: its name.
+        train: (n, *shape): uint8 levels of images, or float64 coordinates.
+        test: likewise; never trained on, scored whole.
+        transform: to and from model space.
+        train_labels: (n,), int64, or None.
+        test_labels: likewise.
+        density: the law the data was drawn from, where it is known.
+    """
+
+    name: str
+    train: Tensor
+    test: Tensor
+    transform: Transform
+    train_labels: Tensor | None = None
+    test_labels: Tensor | None = None
+    density: Density | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one point: (channels, height, width) or (d,)."""
+        return tuple(self.train.shape[1:])
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates of a point."""
+        return math.prod(self.shape)
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the raw data are integer levels, so that likelihoods are of levels and in bits/dim."""
+        return not self.train.is_floating_point()
+
+    def rms(self) -> float:
+        """Root mean square of the training data in model space."""
+        x = self.transform.encode(self.train, torch.Generator().manual_seed(0))
+        return float(x.square().mean().sqrt())
+
+    def digest(self) -> str:
+        """SHA-256 of the splits, so that a result can say which data it saw."""
+        return sha256_of(self.train, self.test)
+
+
+def sha256_of(*tensors: Tensor) -> str:
+    """SHA-256 of the shapes, dtypes and bytes of tensors."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

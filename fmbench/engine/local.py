@@ -1,0 +1,55 @@
+"""Carries out the runs of a grid in this process, one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+
+from fmbench.config import RunRequest
+from fmbench.plugins import Plugins
+from fmbench.progress import watching
+from fmbench.store.cells import complete
+from fmbench.store.run import RunDirectory
+
+
+def run_all(
+    runs: Sequence[RunRequest], root: Path, plugins: Plugins, *, device: str = "auto", console: Console
+) -> bool:
+    """Carry out what is not yet done; one run's failure does not stop the others.
+
+    Args:
+        runs: the grid.
+        root: the results directory.
+        plugins: where their parts come from.
+        device: "auto", "cpu" or "cuda".
+        console: for progress and one line a run.
+
+    Returns:
+        Whether every number that was asked for is there now.
+
+    Raises:
+        FmbenchError: the device is not here, or the store cannot be written.
+        KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
+    """
+    cells = [(run, RunDirectory.of(root, run)) for run in runs]
+    waiting = [cell for cell in cells if not complete(*cell)]
+    if len(waiting) < len(cells):
+        console.print(f"{len(cells) - len(waiting)} of {len(cells)} runs are done already")
+    if waiting:
+        from fmbench import worker  # torch, only where there is work
+
+        runtime = worker.Runtime(worker.choose_device(device))
+        for run, directory in waiting:
+            directory.create(run)
+            name = f"{run.training.method.name} on {run.training.dataset.name}, seed {run.training.seed}"
+            begun = time.perf_counter()
+            with watching(console, name) as watcher:
+                status = worker.execute(run, directory, plugins, runtime, watcher)
+            colour = "green" if status.state == "done" else "red"
+            ended = f"[{colour}]{status.state}[/] in {time.perf_counter() - begun:.0f} s"
+            console.print(f"{escape(name)}: {ended}" + (f": {escape(status.reason)}" if status.reason else ""))
+    return all(complete(*cell) for cell in cells)

@@ -1,0 +1,60 @@
+"""The second half of a run: measure what is asked and not yet there, one metric at a time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+import numpy as np
+
+from fmbench.config import RunRequest
+from fmbench.errors import SolverError, Unavailable
+from fmbench.metrics.base import Evaluation, Metric, MetricValue
+from fmbench.registry import Registry
+from fmbench.specs import MetricSpec
+from fmbench.store import files
+from fmbench.store.cells import measured, missing
+from fmbench.store.records import MetricRecord
+from fmbench.store.run import RunDirectory
+
+SHOWN = 100  # samples kept for pictures
+
+
+def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, metrics: Registry[MetricSpec]) -> None:
+    """Measure what is missing; every number is written as soon as it is known."""
+    for name in missing(run, directory):
+        known = measured(run, directory, name)
+        if known:  # measured under another name of the same protocol
+            same = [record for record in known if record.evaluation == known[0].evaluation]
+            directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)
+            continue
+        metric: Metric = metrics.get(name).load()(**run.evaluation.metrics[name])
+        begun = time.perf_counter()
+        try:
+            values = metric.measure(evaluation)
+        except (Unavailable, SolverError) as error:
+            values = [MetricValue(name, None, reason=str(error))]
+        directory.add_metrics(records(run, name, values, time.perf_counter() - begun))
+    if "samples" in vars(evaluation):
+        keep_samples(run, directory, evaluation)
+
+
+def records(run: RunRequest, metric: str, values: Iterable[MetricValue], seconds: float) -> list[MetricRecord]:
+    """Values with the protocol that they were measured under."""
+    return [
+        MetricRecord(
+            metric=metric,
+            protocol=run.evaluation.protocol(metric),
+            evaluation=run.evaluation_overrides,
+            seconds=round(seconds, 3),
+            **vars(value),
+        )
+        for value in values
+    ]
+
+
+def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluation) -> None:
+    """The first samples as raw data, for pictures."""
+    raw = evaluation.dataset.transform.decode(evaluation.samples.x[:SHOWN]).cpu().numpy()
+    path = directory.samples / f"{run.evaluation.sampler.name}.npy"
+    files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))

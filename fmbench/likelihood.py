@@ -1,0 +1,149 @@
+"""Log-densities: change of variables along a flow, dequantisation of integer levels, bits/dim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from fmbench.paths import Path
+from fmbench.solvers.ode import Field, solve
+
+
+@dataclass(frozen=True)
+class LogDensity:
+    """Log-densities of n points.
+
+    Args:
+        value: (n,), nats.
+        error: (n,), standard error of each value from the random probes of its trace; None when nothing was random.
+    """
+
+    value: Tensor
+    error: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class LikelihoodSettings:
+    """How a log-density is computed.
+
+    Args:
+        rtol: relative tolerance of dopri5.
+        atol: absolute tolerance of dopri5.
+        exact_up_to: dimensions up to which the trace is exact (that many vector-Jacobian products an evaluation).
+        probes: Rademacher vectors of the Hutchinson estimate above that.
+    """
+
+    rtol: float = 1e-5
+    atol: float = 1e-5
+    exact_up_to: int = 16
+    probes: int = 4
+
+
+class FlowLike(Protocol):
+    """What the change of variables asks of a method."""
+
+    @property
+    def path(self) -> Path:
+        """Gives the interval and the density at its noise end."""
+
+    def velocity(self, t: float, x: Tensor) -> Tensor:
+        """dx/dt at time t."""
+
+
+def ode_log_prob(flow: FlowLike, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:
+    """Log p(x) by the instantaneous change of variables, integrated from data to noise.
+
+    log p_1(x_1) = log p_0(x_0) - int_0^1 div v(t, x_t) dt (Chen et al. 2018, theorem 1; Grathwohl et al. 2019,
+    eq. 4). The probes are drawn once and kept for the whole solve.
+
+    Args:
+        flow: the path and the velocity.
+        x: (n, ...), float64, model space.
+        settings: tolerances and the trace.
+        generator: source of the probes.
+
+    Raises:
+        SolverError: the solve failed.
+    """
+    n, shape = len(x), x.shape[1:]
+    dimension = shape.numel()
+    probes = None if dimension <= settings.exact_up_to else rademacher(settings.probes, x, generator)
+    columns = 1 if probes is None else len(probes)
+
+    def field(t: float, state: Tensor) -> Tensor:
+        velocity, trace = divergence(flow.velocity, t, state[:, :dimension].reshape(n, *shape), probes)
+        return torch.cat([velocity.flatten(1), trace], dim=1)
+
+    start = torch.cat([x.flatten(1), x.new_zeros(n, columns)], dim=1)
+    interval = (flow.path.t_max, flow.path.t_min)
+    end = solve(field, start, interval, method="dopri5", rtol=settings.rtol, atol=settings.atol)
+    # Integrated from data to noise, the accumulated trace is minus the integral from noise to data.
+    each = flow.path.source_log_prob(end[:, :dimension])[:, None] + end[:, dimension:]
+    spread = each.std(dim=1) / math.sqrt(columns) if columns > 1 else None
+    return LogDensity(each.mean(dim=1), spread)
+
+
+def rademacher(count: int, like: Tensor, generator: torch.Generator) -> Tensor:
+    """`count` tensors of random signs, each shaped as `like`."""
+    bits = torch.randint(0, 2, (count, *like.shape), generator=generator, device=like.device)
+    return (2 * bits - 1).to(like.dtype)
+
+
+def divergence(field: Field, t: float, x: Tensor, probes: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The field and its divergence in one evaluation.
+
+    Args:
+        field: the field.
+        t: time.
+        x: (n, ...).
+        probes: (p, n, ...) for the Hutchinson estimate e^T (dv/dx) e of each probe, or None for the exact trace,
+            which takes one vector-Jacobian product a dimension.
+
+    Returns:
+        The field, shaped as x, and the traces, (n, p) or (n, 1).
+    """
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        value = field(t, x)
+        if probes is None:
+            flat = value.flatten(1)
+            dimension = flat.shape[1]
+            trace = torch.zeros_like(flat[:, 0])
+            for i in range(dimension):
+                (row,) = torch.autograd.grad(flat[:, i].sum(), x, retain_graph=i + 1 < dimension)
+                trace = trace + row.flatten(1)[:, i]
+            return value.detach(), trace[:, None].detach()
+        traces = []
+        for i, probe in enumerate(probes):
+            (product,) = torch.autograd.grad(value, x, probe, retain_graph=i + 1 < len(probes))
+            traces.append((product * probe).flatten(1).sum(dim=1))
+    return value.detach(), torch.stack(traces, dim=1)
+
+
+def log_mean_exp(each: Tensor) -> Tensor:
+    """Log of the mean of exp along the first dimension: the K-draw bound of Burda et al. 2016, eq. 8."""
+    return torch.logsumexp(each, dim=0) - math.log(len(each))
+
+
+def mean_over_draws(draw: Callable[[], LogDensity], draws: int) -> LogDensity:
+    """Combine K independent dequantisation draws of the same points by log-mean-exp.
+
+    The error of the result is the draws' errors combined with the weights that the log-mean-exp gives them.
+    """
+    densities = [draw() for _ in range(draws)]
+    values = torch.stack([density.value for density in densities])
+    errors = [density.error for density in densities if density.error is not None]
+    if not errors:
+        return LogDensity(log_mean_exp(values))
+    weights = torch.softmax(values, dim=0)
+    return LogDensity(log_mean_exp(values), (weights * torch.stack(errors)).square().sum(dim=0).sqrt())
+
+
+def bits_per_dim(log_prob: Tensor, dimension: int) -> Tensor:
+    """-log p / (d ln 2), from nats a point."""
+    return -log_prob / (dimension * math.log(2))

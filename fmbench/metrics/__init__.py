@@ -1,0 +1,1 @@
+"""The numbers of the table, one file each."""

@@ -1,0 +1,64 @@
+"""A convolutional U-Net for images: diffusers' UNet2DModel."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from fmbench.errors import FmbenchError
+from fmbench.networks.mlp import TIME_SCALE
+
+
+class UNet(nn.Module):
+    """Images of shape (channels, height, width), square and at least 8 pixels wide.
+
+    Args:
+        shape: of one image.
+        channels: at full resolution; each halving of the resolution doubles them.
+        levels: resolutions; the image's side must be divisible by 2^(levels - 1).
+        layers: residual blocks at each resolution.
+        attention: whether the lowest resolution has self-attention.
+        dropout: probability of dropping a feature.
+
+    Raises:
+        FmbenchError: the data are not such images.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        *,
+        channels: int,
+        levels: int,
+        layers: int,
+        attention: bool,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
+            needed = 2 ** (levels - 1)
+            raise FmbenchError(
+                f"network.name = 'unet': needs square images with a side divisible by {needed}, not data of shape "
+                f"{shape}; choose network.name=mlp or fewer network.levels"
+            )
+        from diffusers.models.unets.unet_2d import UNet2DModel
+
+        last = levels - 1
+        kinds = ["Attn" if attention and level == last else "" for level in range(levels)]
+        self.model = UNet2DModel(
+            sample_size=shape[1],
+            in_channels=shape[0],
+            out_channels=shape[0],
+            block_out_channels=tuple(channels * 2 ** min(level, 1) for level in range(levels)),
+            layers_per_block=layers,
+            down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
+            up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
+            norm_num_groups=min(32, channels // 4),
+            attention_head_dim=min(64, channels),
+            dropout=dropout,
+            add_attention=attention,
+        )
+
+    def forward(self, t: Tensor, x: Tensor) -> Tensor:
+        """T of shape (n,) or (1,), x of shape (n, *shape) -> shaped as x."""
+        out: Tensor = self.model(x, TIME_SCALE * t, return_dict=False)[0]
+        return out

@@ -1,0 +1,100 @@
+"""Who answered: versions, code state and hardware. Recorded beside a result, never part of its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fmbench._version import __version__
+
+PACKAGES = (
+    "torch",
+    "torchdiffeq",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "POT",
+    "lightning-fabric",
+    "diffusers",
+    "pluggy",
+)
+
+
+def environment(factory: Callable[..., Any], origin: str, device: str) -> dict[str, Any]:
+    """What env.json holds.
+
+    Args:
+        factory: the method's class; the digest of its source file tells whether its code has changed since.
+        origin: the plugin it came from.
+        device: where the run computes.
+    """
+    import torch
+
+    return {
+        "fmbench": __version__,
+        "git": git_state(),
+        "plugin": {"origin": origin, "source_sha256": source_digest(factory)},
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "device": device,
+        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
+        "cuda": torch.version.cuda if device == "cuda" else None,
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+    }
+
+
+def version(package: str) -> str | None:
+    """Its installed version, or None."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and dirtiness of the checkout that fmbench runs from, or None where it was installed as a package."""
+    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str | None:
+        try:
+            answer = subprocess.run(
+                ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return answer.stdout.strip() if answer.returncode == 0 else None
+
+    if git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+
+
+def source_digest(factory: Callable[..., Any]) -> str | None:
+    """SHA-256 of the file that defines a class, or None where it has none (an interactive session)."""
+    try:
+        path = inspect.getsourcefile(factory)
+    except (TypeError, OSError):
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).is_file() else None
+
+
+def peak_memory(device: str) -> int:
+    """Bytes: of the device's allocator on CUDA, of the process elsewhere."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    scale = 1 if sys.platform == "darwin" else 1024  # getrusage counts kilobytes, except on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale

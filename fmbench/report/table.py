@@ -1,0 +1,241 @@
+"""From the records of a store to the rows of a table: seeds averaged, protocols kept apart."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from fmbench.config import TrainingRequest, canonical
+from fmbench.errors import FmbenchError
+from fmbench.specs import Scalar
+from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
+from fmbench.store.run import RunDirectory, find_runs
+
+WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One number under one protocol: cells of different protocols never share a column.
+
+    Args:
+        name: of the number.
+        unit: of the number.
+        family: the feature extractor of a distance; "" for numbers whose families may share a column.
+        n: points it is over.
+        protocol: canonical JSON of the rest (the sampler aside, which names the row).
+    """
+
+    name: str
+    unit: str
+    family: str
+    n: int
+    protocol: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number over training seeds.
+
+    Args:
+        mean: over seeds.
+        interval: half-width of the 95 % Student interval of that mean; None for one seed.
+        seeds: how many.
+        family: of the likelihood or the features.
+        error: standard error of the measurement itself, as the records tell it, over these seeds; None if unknown.
+    """
+
+    mean: float
+    interval: float | None
+    seeds: int
+    family: str
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method under one configuration and one evaluation.
+
+    Args:
+        request: that of its first seed.
+        overrides: how training and evaluation differ from the defaults.
+        label: the method's name and, where the table has several rows of it, what tells this one apart.
+        status: the worst state of its seeds.
+        reasons: why numbers are missing.
+        cells: by column.
+        sampler: how its samples were drawn.
+        summaries: what training cost, by seed.
+        seeds: how many training seeds it has.
+    """
+
+    request: TrainingRequest
+    overrides: Mapping[str, Scalar]
+    label: str
+    status: str
+    reasons: tuple[str, ...]
+    cells: Mapping[Column, Cell]
+    sampler: Mapping[str, Any]
+    summaries: tuple[TrainingSummary, ...]
+    seeds: int
+
+    def cell(self, name: str) -> tuple[Column, Cell] | None:
+        """The number of that name; a row has one protocol, hence one such column."""
+        return next(((column, cell) for column, cell in self.cells.items() if column.name == name), None)
+
+    @property
+    def train_seconds(self) -> float | None:
+        """Mean over seeds."""
+        return mean([summary.seconds for summary in self.summaries])
+
+    @property
+    def params(self) -> int | None:
+        """Trained parameters."""
+        return self.summaries[0].params if self.summaries else None
+
+
+@dataclass
+class _Seeds:
+    """What the seeds of one row hold, while they are gathered."""
+
+    requests: list[TrainingRequest] = field(default_factory=list)
+    statuses: list[StatusRecord] = field(default_factory=list)
+    summaries: list[TrainingSummary] = field(default_factory=list)
+    records: list[MetricRecord] = field(default_factory=list)
+
+
+Wanted = Callable[[RunDirectory, Mapping[str, Scalar]], bool]
+
+
+def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) -> list[Row]:
+    """The rows of a store, ordered by dataset and method.
+
+    Args:
+        root: the results directory.
+        dataset: only this one's.
+        wanted: given a run's directory and evaluation overrides, whether to show them; None for all.
+
+    Raises:
+        FmbenchError: there is no such directory, or no run in it.
+    """
+    if not root.is_dir():
+        raise FmbenchError(f"no results directory {str(root)!r}: run 'fmbench run' first, or give --results-dir")
+    groups: dict[str, _Seeds] = defaultdict(_Seeds)
+    overrides: dict[str, dict[str, Scalar]] = {}
+    for directory in find_runs(root, dataset or "*"):
+        record = directory.record()
+        for evaluation, numbers in by_evaluation(directory.metrics()).items():
+            if wanted is not None and not wanted(directory, dict(evaluation)):
+                continue
+            request = record.request
+            key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
+            overrides[key] = {**record.overrides, **dict(evaluation)}
+            group = groups[key]
+            group.requests.append(request)
+            group.statuses.append(directory.status())
+            group.records += numbers
+            summary = directory.training()
+            group.summaries += [summary] if summary else []
+    if not groups:
+        place = f"{str(root)!r}" + (f" for dataset {dataset!r}" if dataset else "")
+        raise FmbenchError(f"no runs in {place}: run 'fmbench run' first, or give --results-dir")
+    return labelled([_row(groups[key], overrides[key]) for key in sorted(groups)])
+
+
+def labelled(rows: list[Row]) -> list[Row]:
+    """The rows, those of one method on one dataset told apart by the overrides in which they differ."""
+    twins: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        twins[row.request.dataset.name, row.request.method.name].append(row)
+    return [replace(row, label=label(row, twins[row.request.dataset.name, row.request.method.name])) for row in rows]
+
+
+def label(row: Row, twins: list[Row]) -> str:
+    """The method's name, with the overrides that not all of its twins share."""
+    name = row.request.method.name
+    if len(twins) == 1:
+        return name
+    apart = [
+        f"{key}={value}"
+        for key, value in row.overrides.items()
+        if any(twin.overrides.get(key) != value for twin in twins)
+    ]
+    same = [twin for twin in twins if twin.overrides == row.overrides]
+    if len(same) > 1:  # other defaults or protocol: an older version's
+        apart.append(row.request.config_id)
+    return f"{name} [{', '.join(apart)}]" if apart else name
+
+
+Evaluation = tuple[tuple[str, Scalar], ...]
+
+
+def by_evaluation(records: Iterable[MetricRecord]) -> dict[Evaluation, list[MetricRecord]]:
+    """A run's numbers, by how their evaluation differed from the defaults; the default one if there are none."""
+    groups: dict[Evaluation, list[MetricRecord]] = defaultdict(list)
+    for record in records:
+        groups[tuple(sorted(record.evaluation.items()))].append(record)
+    return dict(groups) or {(): []}
+
+
+def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
+    reasons = [status.reason for status in group.statuses if status.reason]
+    reasons += [f"{record.name}: {record.reason}" for record in group.records if record.value is None]
+    states = {status.state for status in group.statuses}
+    columns: dict[Column, list[MetricRecord]] = defaultdict(list)
+    for record in group.records:
+        if record.value is not None:
+            columns[column_of(record)].append(record)
+    samplers = [record.protocol["sampler"] for record in group.records if "sampler" in record.protocol]
+    return Row(
+        request=group.requests[0],
+        overrides=overrides,
+        label=group.requests[0].method.name,
+        status=next(state for state in WORST_FIRST if state in states),
+        reasons=tuple(dict.fromkeys(reasons)),
+        cells={column: aggregate(records) for column, records in columns.items()},
+        sampler=samplers[0] if samplers else {},
+        summaries=tuple(group.summaries),
+        seeds=len(group.requests),
+    )
+
+
+def column_of(record: MetricRecord) -> Column:
+    """The column of a number."""
+    protocol = {key: value for key, value in record.protocol.items() if key != "sampler"}
+    shared = record.name in {"nll", "nll-gap"}  # exact densities and those of an ODE estimate one quantity
+    family = "" if shared else record.family
+    return Column(record.name, record.unit, family, record.n, canonical(protocol))
+
+
+def aggregate(records: list[MetricRecord]) -> Cell:
+    """Mean and interval over seeds."""
+    values = [record.value for record in records if record.value is not None]
+    errors = [record.error for record in records if record.error is not None]
+    known = len(errors) == len(values)
+    return Cell(
+        mean=sum(values) / len(values),
+        interval=half_width(values),
+        seeds=len(values),
+        family="/".join(sorted({record.family for record in records if record.family})),
+        error=math.sqrt(sum(error * error for error in errors)) / len(errors) if known else None,
+    )
+
+
+def half_width(values: list[float]) -> float | None:
+    """Half of the 95 % Student interval of the mean; None for fewer than two values."""
+    n = len(values)
+    if n < 2:
+        return None
+    from scipy.special import stdtrit
+
+    centre = sum(values) / n
+    deviation = math.sqrt(sum((value - centre) ** 2 for value in values) / (n - 1))
+    return float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+
+
+def mean(values: list[float]) -> float | None:
+    """The mean, or None of nothing."""
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,75 @@
+"""Samplers by name, torch-free: what each needs from a method, and where its code is."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fmbench.config import Sampler
+from fmbench.errors import FmbenchError, unknown
+from fmbench.specs import MethodSpec
+
+
+@dataclass(frozen=True)
+class SamplerSpec:
+    """A sampler.
+
+    Args:
+        factory: "module:function", called as function(method, x0, settings, generator) -> x1.
+        needs: what the method must provide: "velocity", "score" or "data".
+        steps: the default number of steps; 0 for adaptive ones.
+        summary: one line.
+    """
+
+    factory: str
+    needs: str
+    steps: int
+    summary: str
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it chooses its own steps."""
+        return self.steps == 0
+
+    def load(self) -> Callable[..., Any]:
+        """Import the function."""
+        module, _, attribute = self.factory.partition(":")
+        function: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        return function
+
+
+_ODE = "fmbench.solvers.ode:sample"
+SAMPLERS = {
+    "dopri5": SamplerSpec(_ODE, "velocity", 0, "Dormand-Prince 5(4), adaptive"),
+    "euler": SamplerSpec(_ODE, "velocity", 100, "Euler, fixed step"),
+    "midpoint": SamplerSpec(_ODE, "velocity", 50, "explicit midpoint, fixed step, 2 calls a step"),
+    "heun": SamplerSpec(_ODE, "velocity", 50, "Heun's second-order method, fixed step, 2 calls a step"),
+    "rk4": SamplerSpec(_ODE, "velocity", 25, "classical fourth-order Runge-Kutta, fixed step, 4 calls a step"),
+    "ancestral": SamplerSpec("fmbench.solvers.ancestral:sample", "data", 1000, "posterior by posterior, as DDPM"),
+}
+
+
+def resolve_sampler(sampler: Sampler, method: MethodSpec) -> Sampler:
+    """The sampler with its real name and number of steps.
+
+    Raises:
+        FmbenchError: it does not exist, the method cannot use it (the text has those it can), or it is adaptive
+            and was given steps.
+    """
+    name = method.native_sampler if sampler.name == "native" else sampler.name
+    usable = [key for key, spec in SAMPLERS.items() if spec.needs in method.provides]
+    if name not in SAMPLERS:
+        if name != method.native_sampler:
+            raise unknown("sampler", name, {*SAMPLERS, "native"})
+        return sampler.model_copy(update={"name": name})  # the method's own code
+    if name not in usable:
+        names = ", ".join(dict.fromkeys([*usable, method.native_sampler]))
+        raise FmbenchError(f"{method.name} cannot be sampled by {name!r}; it can by: {names}")
+    spec = SAMPLERS[name]
+    if sampler.steps and spec.adaptive:
+        raise FmbenchError(
+            f"sampler.steps = {sampler.steps}: {name} chooses its own steps; set sampler.rtol, sampler.atol"
+        )
+    return sampler.model_copy(update={"name": name, "steps": sampler.steps or spec.steps})

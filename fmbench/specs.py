@@ -1,0 +1,132 @@
+"""Specs: what a plugin's hook returns. Cheap by design: naming a method must never import torch."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Scalar = bool | int | float | str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One hyper-parameter of a plugin: its default, its meaning and the values it accepts.
+
+    The type of `default` is the type of the option. Bounds are checked when the configuration is read.
+    """
+
+    default: Scalar
+    help: str
+    gt: float | None = None
+    ge: float | None = None
+    lt: float | None = None
+    le: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A named thing that a plugin offers.
+
+    Args:
+        name: what a user types.
+        factory: "package.module:Class", imported when first used.
+        summary: one line for `fmbench list`.
+        options: hyper-parameters, passed to the factory by keyword.
+    """
+
+    name: str
+    factory: str
+    summary: str = ""
+    options: Mapping[str, Option] = field(default_factory=dict)
+
+    def load(self) -> Callable[..., Any]:
+        """Import the factory.
+
+        Raises:
+            ImportError: its module cannot be imported or has no such attribute.
+        """
+        module, _, attribute = self.factory.partition(":")
+        try:
+            loaded: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
+        except AttributeError as error:
+            raise ImportError(f"{self.name}: module {module!r} has no attribute {attribute!r}") from error
+        return loaded
+
+
+@dataclass(frozen=True)
+class MethodSpec(Spec):
+    """A generative method: one row of the table.
+
+    Args:
+        family: the heading under which it is listed, as "flow matching".
+        paper: citation key or reference.
+        provides: what samplers may use: "velocity" (of an ODE from noise to data), "score", "data" (the
+            denoiser's estimate of x1).
+        likelihoods: families of log-likelihood it can report: "exact", "pf-ode" (change of variables along the
+            flow) or "vlb" (variational bound). Empty where it has none.
+        native_sampler: the sampler of its paper; the headline sampler of methods without a velocity.
+    """
+
+    family: str = "other"
+    paper: str = ""
+    provides: tuple[str, ...] = ("velocity", "score", "data")
+    likelihoods: tuple[str, ...] = ("pf-ode",)
+    native_sampler: str = "dopri5"
+
+    @property
+    def headline_sampler(self) -> str:
+        """dopri5 where there is a velocity, as in Lipman et al. 2023, Table 1; else the native one."""
+        return "dopri5" if "velocity" in self.provides else self.native_sampler
+
+
+@dataclass(frozen=True)
+class DatasetSpec(Spec):
+    """Data with its splits, transform and licence.
+
+    Args:
+        kind: "image" or "vector"; metrics say which kind they measure.
+        features: the feature extractor of FID on these images.
+        licence: terms under which the data may be used.
+        budget: configuration defaults that suit the data, by dotted key, as {"train.steps": 2400}.
+    """
+
+    kind: str = "vector"
+    features: str = ""
+    licence: str = ""
+    budget: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkSpec(Spec):
+    """A network shared by all methods of a run: factory(shape, **options) -> module, called as (t, x).
+
+    Args:
+        kinds: the kinds of data it accepts.
+    """
+
+    kinds: tuple[str, ...] = ("image", "vector")
+
+
+@dataclass(frozen=True)
+class MetricSpec(Spec):
+    """A number of the table.
+
+    Args:
+        kinds: the kinds of data it measures.
+        samples: whether it looks at generated samples (and so depends on the sampler).
+        likelihood: the families of likelihood of which the method must have one, where it needs any.
+        default: whether it is computed when no metrics are named.
+    """
+
+    kinds: tuple[str, ...] = ("image", "vector")
+    samples: bool = False
+    likelihood: tuple[str, ...] = ()
+    default: bool = True
+
+    def applies(self, dataset: DatasetSpec, method: MethodSpec) -> bool:
+        """Whether this number exists for this method on this data."""
+        wanted = not self.likelihood or bool(set(self.likelihood) & set(method.likelihoods))
+        return dataset.kind in self.kinds and wanted

@@ -1,0 +1,33 @@
+"""Which of the numbers that a run is asked for its directory already holds. Torch-free."""
+
+from __future__ import annotations
+
+from fmbench.config import RunRequest
+from fmbench.store.records import MetricRecord
+from fmbench.store.run import RunDirectory
+
+
+def measured(run: RunRequest, directory: RunDirectory, metric: str) -> list[MetricRecord]:
+    """The numbers of a metric that stand in the store under the protocol asked for."""
+    protocol = run.evaluation.protocol(metric)
+    return [
+        record
+        for record in directory.metrics()
+        if record.metric == metric and record.protocol == protocol and record.value is not None
+    ]
+
+
+def missing(run: RunRequest, directory: RunDirectory) -> list[str]:
+    """The metrics asked for under this evaluation of which the store has no number."""
+    return [
+        metric
+        for metric in run.evaluation.metrics
+        if not any(record.evaluation == run.evaluation_overrides for record in measured(run, directory, metric))
+    ]
+
+
+def complete(run: RunRequest, directory: RunDirectory) -> bool:
+    """Whether every number asked for is there."""
+    if not (directory.path / "run.json").exists():
+        return False
+    return directory.status().state == "done" and not missing(run, directory)

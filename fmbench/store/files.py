@@ -1,0 +1,96 @@
+"""Writing that survives a crash: whole files by rename, logs by appended lines."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from fmbench.errors import FmbenchError
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+    """Write a file so that a reader finds either the old content or all of the new one.
+
+    Raises:
+        FmbenchError: the file system refuses.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise FmbenchError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        if part.exists():
+            part.unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, as UTF-8."""
+
+    def write(stream: BinaryIO) -> None:
+        stream.write(text.encode())
+
+    write_atomically(path, write)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
+
+
+def append_lines(path: Path, values: Iterable[Any]) -> None:
+    """Append JSON lines and flush them to the disk.
+
+    A line that a crash tore is first completed by a newline, so that it spoils no line after it.
+
+    Raises:
+        FmbenchError: the file system refuses.
+    """
+    lines = "".join(json.dumps(value, sort_keys=True) + "\n" for value in values)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as stream:
+            if stream.tell() and not ends_with_newline(stream):
+                stream.write(b"\n")
+            stream.write(lines.encode())
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError as error:
+        raise FmbenchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def ends_with_newline(stream: BinaryIO) -> bool:
+    """Whether the last byte of a non-empty file is a newline; leaves the position at the end."""
+    stream.seek(-1, os.SEEK_END)
+    return stream.read(1) == b"\n"
+
+
+def read_lines(path: Path) -> Iterator[Any]:
+    """The JSON lines of a file that may not exist; lines that a crash tore are skipped."""
+    if not path.exists():
+        return
+    for line in path.read_bytes().splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            continue
+
+
+def read_json(path: Path) -> Any:
+    """The JSON of a file.
+
+    Raises:
+        FmbenchError: it is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:
+        raise FmbenchError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error

@@ -1,0 +1,123 @@
+"""One run's directory: paths, records, and finding every run of a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from fmbench.config import RunRequest, TrainingRequest, canonical
+from fmbench.errors import FmbenchError
+from fmbench.store import files
+from fmbench.store.migrations import upgrade
+from fmbench.store.records import MetricRecord, Record, RunRecord, StatusRecord, TrainingSummary
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """results/<dataset>/<method>/<slug>-<config id>/seed-<s>/."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, root: Path, run: RunRequest) -> RunDirectory:
+        """Where a run of the grid lives."""
+        training = run.training
+        folder = root / training.dataset.name / training.method.name
+        return cls(folder / f"{run.slug}-{training.config_id}" / f"seed-{training.seed}")
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the weights."""
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        """Folder of generated samples."""
+        return self.path / "samples"
+
+    @property
+    def log(self) -> Path:
+        """Where the traceback of a failure goes."""
+        return self.path / "log.txt"
+
+    @property
+    def train_log(self) -> Path:
+        """One line every few steps of training."""
+        return self.path / "train.jsonl"
+
+    def create(self, run: RunRequest) -> None:
+        """Write down what is asked, unless it already stands there."""
+        if (self.path / "run.json").exists():
+            return
+        training = run.training
+        record = RunRecord(id=training.id, config_id=training.config_id, request=training, overrides=run.overrides)
+        self.set_status(StatusRecord(state="queued", steps=training.train.steps))
+        files.write_json(self.path / "run.json", record.dump())
+
+    def record(self) -> RunRecord:
+        """run.json."""
+        return self._read("run.json", RunRecord)
+
+    def request(self) -> TrainingRequest:
+        """What was asked."""
+        return self.record().request
+
+    def status(self) -> StatusRecord:
+        """status.json."""
+        return self._read("status.json", StatusRecord)
+
+    def set_status(self, status: StatusRecord) -> None:
+        """Replace status.json."""
+        files.write_json(self.path / "status.json", status.dump())
+
+    def training(self) -> TrainingSummary | None:
+        """training.json, once training has ended."""
+        return self._read("training.json", TrainingSummary) if (self.path / "training.json").exists() else None
+
+    def set_training(self, summary: TrainingSummary) -> None:
+        """Write training.json."""
+        files.write_json(self.path / "training.json", summary.dump())
+
+    def set_environment(self, environment: dict[str, Any]) -> None:
+        """Replace env.json: who answered."""
+        files.write_json(self.path / "env.json", {"schema": 1, **environment})
+
+    def metrics(self) -> list[MetricRecord]:
+        """The numbers measured so far; of two under the same protocol and name the later one counts."""
+        latest: dict[tuple[str, str], MetricRecord] = {}
+        for line in files.read_lines(self.path / "metrics.jsonl"):
+            record = self._parse(line, MetricRecord, "metrics.jsonl")
+            latest[record.name, canonical([record.protocol, record.evaluation])] = record
+        return list(latest.values())
+
+    def add_metrics(self, records: Iterable[MetricRecord]) -> None:
+        """Append numbers."""
+        files.append_lines(self.path / "metrics.jsonl", (record.dump() for record in records))
+
+    def _read(self, name: str, kind: type[RecordT]) -> RecordT:
+        return self._parse(files.read_json(self.path / name), kind, name)
+
+    def _parse(self, content: Any, kind: type[RecordT], name: str) -> RecordT:
+        where = self.path / name
+        if not isinstance(content, dict):
+            raise FmbenchError(f"{where} is not a record of fmbench: move the run's directory away")
+        try:
+            return kind.model_validate(upgrade(content, where))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise FmbenchError(
+                f"{where} is damaged at {key!r} ({first['msg']}): move the run's directory away"
+            ) from error
+
+
+def find_runs(root: Path, dataset: str = "*") -> Iterator[RunDirectory]:
+    """Every run of a store, in a fixed order. Folders that hold no run are passed over."""
+    for record in sorted(root.glob(f"{dataset}/*/*/seed-*/run.json")):
+        yield RunDirectory(record.parent)

@@ -1,0 +1,1 @@
+"""Oracles for tests: networks whose answers are known in closed form."""

@@ -1,0 +1,105 @@
+"""Gaussian data: on every Gaussian path the optimal network is known in closed form."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from fmbench import objectives
+from fmbench.gaussian_path import GaussianPathMethod
+from fmbench.method import Task
+from fmbench.objectives import Quantity
+from fmbench.paths import Path
+
+
+class GaussianLaw:
+    """N(mean, covariance) as the data of a path.
+
+    Take a covariance that is not diagonal: an isotropic one lets a wrong trace or a swapped axis pass.
+
+    Args:
+        mean: (d,), float64.
+        covariance: (d, d), float64.
+    """
+
+    def __init__(self, mean: Tensor, covariance: Tensor) -> None:
+        self.mean, self.covariance = mean, covariance
+
+    @property
+    def rms(self) -> float:
+        """Root mean square over coordinates."""
+        return math.sqrt(float(self.mean.square().mean() + self.covariance.diagonal().mean()))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, d)."""
+        noise = torch.randn(n, len(self.mean), generator=generator, dtype=torch.float64)
+        points: Tensor = self.mean + noise @ torch.linalg.cholesky(self.covariance).T
+        return points
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(n,), nats."""
+        law: Tensor = torch.distributions.MultivariateNormal(self.mean, self.covariance).log_prob(x)
+        return law
+
+    def expect(self, quantity: Quantity, path: Path, t: Tensor, x: Tensor) -> Tensor:
+        """The conditional expectation of a quantity given x_t = x: what the best network predicts.
+
+        x_t is Gaussian with covariance C = alpha^2 Sigma + sigma^2 I, and jointly so with x1 and x0.
+
+        Args:
+            quantity: of the path.
+            path: the path.
+            t: (n,), float64.
+            x: (n, d), float64.
+        """
+        c = path.coefficients(t, x)
+        alpha, sigma = c.alpha[:, :, None], c.sigma[:, :, None]
+        total = alpha**2 * self.covariance + sigma**2 * torch.eye(len(self.mean), dtype=x.dtype)
+        white = torch.linalg.solve(total, (x - c.alpha * self.mean)[:, :, None])
+        data: Tensor = self.mean + (alpha * (self.covariance @ white))[:, :, 0]
+        noise: Tensor = c.sigma * white[:, :, 0]
+        a, b = objectives.combination(quantity, c)
+        return a * data + b * noise
+
+
+class OracleNetwork(nn.Module):
+    """Stands where the trained network would: unit-variance input and output, float32.
+
+    Args:
+        law: of the data.
+        path: of the method.
+        predicts: what the method asks of its network.
+        data_rms: as the method's task says it.
+    """
+
+    def __init__(self, law: GaussianLaw, path: Path, predicts: Quantity, data_rms: float) -> None:
+        super().__init__()
+        self.law, self.path, self.predicts, self.data_rms = law, path, predicts, data_rms
+
+    def forward(self, t: Tensor, x: Tensor) -> Tensor:
+        """(n,) or (1,), (n, ...) -> as x."""
+        times, scaled = t.double().expand(len(x)), x.double().flatten(1)
+        point = scaled / self.path.input_scale(times, scaled, self.data_rms)
+        value = self.law.expect(self.predicts, self.path, times, point)
+        value = value / objectives.scale(self.predicts, self.path, times, value, self.data_rms)
+        return value.reshape(x.shape).to(x.dtype)
+
+
+def oracle_method(
+    law: GaussianLaw, path: Path, predicts: Quantity = "velocity", shape: tuple[int, ...] | None = None
+) -> GaussianPathMethod:
+    """A method on a path whose network is the oracle, in evaluation mode.
+
+    Args:
+        law: of the data.
+        path: of the method.
+        predicts: what its network predicts.
+        shape: of a point, where it is not (d,).
+    """
+    rms = law.rms
+    task = Task(shape or (len(law.mean),), rms, lambda _: OracleNetwork(law, path, predicts, rms))
+    kind = type("OracleMethod", (GaussianPathMethod,), {"predicts": predicts})
+    method: GaussianPathMethod = kind(task, path=path)
+    return method.eval()

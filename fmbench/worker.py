@@ -1,0 +1,166 @@
+"""One run, in one process, from one directory: train, evaluate, and say how it ended."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from fmbench import checkpoints, provenance
+from fmbench.config import RunRequest
+from fmbench.data.base import Dataset
+from fmbench.errors import DivergedError, FmbenchError
+from fmbench.evaluate import evaluate
+from fmbench.method import Method, Task
+from fmbench.metrics.base import Evaluation
+from fmbench.plugins import Plugins, describe
+from fmbench.progress import Watcher
+from fmbench.seeding import derive
+from fmbench.store.cells import missing
+from fmbench.store.files import write_text
+from fmbench.store.records import StatusRecord
+from fmbench.store.run import RunDirectory
+from fmbench.train import Interrupted, Trainer, averaged_method
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """How a run is carried out; nothing here may change a number on the same kind of device.
+
+    Args:
+        device: "cpu" or "cuda".
+        checkpoint_seconds: longest stretch of training that a crash may lose.
+    """
+
+    device: str
+    checkpoint_seconds: float = 30.0
+
+
+def choose_device(asked: str) -> str:
+    """The device for "auto", "cpu" or "cuda".
+
+    Raises:
+        FmbenchError: CUDA was asked for and is not here, or the name is unknown.
+    """
+    if asked not in {"auto", "cpu", "cuda"}:
+        raise FmbenchError(f"--device {asked!r}: choose auto, cpu or cuda")
+    available = torch.cuda.is_available()
+    if asked == "cuda" and not available:
+        raise FmbenchError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
+    return "cuda" if available and asked != "cpu" else "cpu"
+
+
+def execute(
+    run: RunRequest, directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
+) -> StatusRecord:
+    """Carry out what of a run is not yet done; a failure becomes its status instead of an exception.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the run is left queued and the same request resumes it.
+        FmbenchError: the store cannot be written.
+    """
+    steps = run.training.train.steps
+    try:
+        with deterministic():
+            _train_and_evaluate(run, directory, plugins, runtime, watcher)
+        status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
+    except Interrupted as stop:
+        directory.set_status(StatusRecord(state="queued", step=stop.step, steps=steps, reason=str(stop)))
+        raise KeyboardInterrupt from stop
+    except KeyboardInterrupt:
+        directory.set_status(directory.status().model_copy(update={"state": "queued", "reason": "interrupted"}))
+        raise
+    except DivergedError as error:
+        status = StatusRecord(state="failed", step=error.step, steps=steps, reason=str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it becomes the row's reason
+        write_text(directory.log, traceback.format_exc())
+        stage = directory.status().stage
+        status = StatusRecord(state="failed", stage=stage, steps=steps, reason=f"{describe(error)} (see log.txt)")
+    directory.set_status(status)
+    return status
+
+
+def _train_and_evaluate(
+    run: RunRequest, directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
+) -> None:
+    request, began = run.training, time.time()
+    steps = request.train.steps
+    directory.set_status(StatusRecord(state="running", steps=steps))
+    spec = plugins.methods.get(request.method.name)
+    factory = spec.load()
+    environment = provenance.environment(factory, plugins.methods.origin(spec.name), runtime.device)
+    directory.set_environment(environment)
+    dataset_spec = plugins.datasets.get(request.dataset.name)
+    dataset: Dataset = dataset_spec.load()(**request.dataset.options)
+    method = build(run, dataset, plugins)
+    if directory.training() is None:
+        trainer = Trainer(
+            request,
+            method,
+            dataset,
+            directory,
+            device=runtime.device,
+            checkpoint_seconds=runtime.checkpoint_seconds,
+        )
+        trainer.run(watcher)
+    directory.set_status(StatusRecord(state="running", stage="evaluate", step=steps, steps=steps))
+    if missing(run, directory):
+        device = torch.device(runtime.device)
+        evaluation = Evaluation(
+            method=load_averaged(method, directory, device),
+            method_spec=spec,
+            dataset=dataset,
+            dataset_spec=dataset_spec,
+            sampler=run.evaluation.sampler,
+            seed=request.seed,
+            device=device,
+            watcher=watcher,
+        )
+        evaluate(run, directory, evaluation, plugins.metrics)
+    peak = provenance.peak_memory(runtime.device)
+    directory.set_environment({**environment, "seconds": round(time.time() - began, 3), "peak_memory_bytes": peak})
+
+
+def build(run: RunRequest, dataset: Dataset, plugins: Plugins) -> Method:
+    """The method with fresh weights, which depend on the seed alone."""
+    request = run.training
+    network = plugins.networks.get(request.network.name)
+    task = Task(
+        shape=dataset.shape,
+        data_rms=dataset.rms(),
+        network=lambda shape: network.load()(shape, **request.network.options),
+    )
+    torch.manual_seed(derive(request.seed, "initialise"))
+    method = plugins.methods.get(request.method.name).load()(task, **request.method.options)
+    if not isinstance(method, Method):
+        raise TypeError(f"method {request.method.name!r} is a {type(method).__name__}, not a fmbench.api.Method")
+    return method
+
+
+def load_averaged(method: Method, directory: RunDirectory, device: torch.device) -> Method:
+    """The method with the averaged weights of the last checkpoint, ready to be scored.
+
+    Raises:
+        FmbenchError: the checkpoint is gone.
+    """
+    state = checkpoints.load(directory.checkpoints, device)
+    if state is None:
+        raise FmbenchError("its checkpoints were removed: delete the run's directory to train again")
+    averaged = torch.optim.swa_utils.AveragedModel(method)
+    averaged.load_state_dict(state["average"])
+    return averaged_method(averaged).to(device).eval().requires_grad_(requires_grad=False)
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """float32 products in full precision while a run lasts, so that tolerances mean what they say."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

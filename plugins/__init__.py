@@ -1,0 +1,1 @@
+"""The shipped methods, installed as `fmbench_plugins` and written only against `fmbench.api`."""

@@ -1,0 +1,34 @@
+"""Shared fixtures: a correlated law, every path, seeded randomness."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fmbench import paths
+from fmbench.testing.oracles import GaussianLaw
+
+PATHS = {
+    "cond-ot": paths.CondOT(),
+    "linear": paths.Linear(),
+    "trig": paths.Trig(),
+    "vp": paths.VP(),
+    "sub-vp": paths.SubVP(),
+    "ve": paths.VE(),
+}
+
+
+@pytest.fixture(params=PATHS)
+def path(request: pytest.FixtureRequest) -> paths.Path:
+    return PATHS[request.param]
+
+
+@pytest.fixture
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(20_261_121)
+
+
+@pytest.fixture(scope="session")
+def law() -> GaussianLaw:
+    factor = torch.tensor([[1.2, 0.0, 0.0], [0.7, 1.1, 0.0], [-0.5, 0.4, 1.3]], dtype=torch.float64)
+    return GaussianLaw(torch.tensor([0.6, -0.9, 0.3], dtype=torch.float64), factor @ factor.T)

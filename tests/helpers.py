@@ -1,0 +1,44 @@
+"""Tiny runs that finish in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from fmbench import commands
+from fmbench.config import RunRequest
+from fmbench.plugins import Plugins, load_plugins
+from fmbench.store.run import RunDirectory
+
+TINY = (
+    "train.steps=6",
+    "train.batch_size=16",
+    "train.warmup=2",
+    "network.width=8",
+    "network.depth=1",
+    "network.time_width=4",
+    "sampler.samples=64",
+    "sampler.batch_size=32",
+    "sampler.rtol=1e-2",
+    "sampler.atol=1e-2",
+    "nll.rtol=1e-2",
+    "nll.atol=1e-2",
+    "nll.probes=1",
+)
+
+
+def tiny_plan(*assignments: str, plugins: Plugins | None = None, **said: object) -> list[RunRequest]:
+    """A grid of tiny runs."""
+    return commands.plan(plugins or load_plugins(environ={}), assignments=[*TINY, *assignments], **said)
+
+
+def carry_out(runs: list[RunRequest], root: Path, plugins: Plugins | None = None) -> commands.Outcome:
+    """Run them quietly on the CPU."""
+    console = Console(quiet=True)
+    return commands.run(runs, plugins or load_plugins(environ={}), results=root, device="cpu", console=console)
+
+
+def numbers(root: Path, run: RunRequest) -> dict[str, float]:
+    """The measured numbers of a run."""
+    return {record.name: record.value for record in RunDirectory.of(root, run).metrics()}

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from rich.console import Console
+
+from fmbench.report import render
+from fmbench.report.table import build, half_width
+from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
+from fmbench.store.run import RunDirectory
+from tests.helpers import tiny_plan
+
+
+def summary(seconds):
+    return TrainingSummary(
+        params=1_234_567, seconds=seconds, images=10, images_per_second=1, peak_memory_bytes=1, final_loss=1
+    )
+
+
+def fill(root, run, values, state="done", reason=""):
+    """A run with made-up numbers: {name: (value, unit, family)}."""
+    directory = RunDirectory.of(root, run)
+    directory.create(run)
+    directory.set_status(StatusRecord(state=state, reason=reason))
+    directory.set_training(summary(12.34))
+    directory.add_metrics(
+        MetricRecord(
+            metric={"fid-floor": "fid"}.get(name, name),
+            name=name,
+            value=value,
+            unit=unit,
+            family=family,
+            n=100,
+            protocol=run.evaluation.protocol({"fid-floor": "fid"}.get(name, name)),
+            evaluation=run.evaluation_overrides,
+        )
+        for name, (value, unit, family) in values.items()
+    )
+
+
+NUMBERS = {
+    "nll": (2.345, "bits/dim", "pf-ode"),
+    "fid": (1.5, "", "digits-v1"),
+    "fid-floor": (1.1, "", "digits-v1"),
+    "nfe": (123.0, "", ""),
+}
+
+
+def shifted(by):
+    return {name: (value + by, unit, family) for name, (value, unit, family) in NUMBERS.items()}
+
+
+@pytest.fixture
+def store(tmp_path):
+    a, b, c = tiny_plan(methods=["fm-ot"], seeds=[0, 1, 2])
+    for run, by in ((a, 0.0), (b, 0.1), (c, 0.2)):
+        fill(tmp_path, run, shifted(by))
+    (d,) = tiny_plan(methods=["ddpm"])
+    fill(tmp_path, d, {"nll": NUMBERS["nll"]}, "failed", "loss is nan at step 9")
+    return tmp_path
+
+
+def read_csv(rows):
+    return list(csv.DictReader(io.StringIO(render.csv_table(rows))))
+
+
+def test_csv_has_its_columns_in_order_and_empty_cells(store):
+    text = render.csv_table(build(store))
+    assert text.splitlines()[0] == (
+        "dataset,method,n_seeds,status,nll,nll_ci,nll_unit,nll_family,fid,fid_ci,fid_features,nfe,nfe_ci,"
+        "train_seconds,params"
+    )
+    ddpm, fm = read_csv(build(store))
+    assert (ddpm["method"], ddpm["status"], ddpm["fid"], ddpm["nll_ci"]) == ("ddpm", "failed", "", "")
+    assert (fm["method"], fm["n_seeds"], fm["nll_unit"], fm["nll_family"]) == (
+        "fm-ot",
+        "3",
+        "bits/dim",
+        "pf-ode",
+    )
+    assert (fm["fid_features"], fm["params"], fm["train_seconds"]) == ("digits-v1", "1234567", "12.3")
+
+
+def test_means_and_student_intervals_over_seeds(store):
+    fm = read_csv(build(store))[1]
+    assert float(fm["nll"]) == pytest.approx(2.445)
+    assert float(fm["nll_ci"]) == pytest.approx(4.302653 * 0.1 / math.sqrt(3), rel=1e-5)
+    assert half_width([1.0]) is None
+    assert half_width([1.0, 3.0]) == pytest.approx(12.7062047)
+
+
+def test_one_row_a_method_whatever_the_overrides(store):
+    assert [row.label for row in build(store)] == ["ddpm", "fm-ot"]
+
+
+def test_rows_of_one_method_are_told_apart_by_what_differs(store):
+    (other,) = tiny_plan("train.lr=0.5", methods=["fm-ot"])
+    fill(store, other, NUMBERS)
+    (solver,) = tiny_plan("sampler.name=heun", "sampler.steps=20", methods=["fm-ot"])
+    fill(store, solver, NUMBERS)
+    labels = [row.label for row in build(store)]
+    assert "fm-ot [train.lr=0.5]" in labels
+    assert any("sampler.name=heun" in label and "sampler.steps=20" in label for label in labels)
+    assert len(set(labels)) == len(labels) == 4
+
+
+def test_another_sampler_shares_the_training_but_not_the_row(store):
+    (solver,) = tiny_plan("sampler.name=heun", methods=["fm-ot"])
+    fill(store, solver, shifted(5.0))
+    rows = [row for row in build(store) if row.request.method.name == "fm-ot"]
+    assert len(rows) == 2
+    assert len({row.request.config_id for row in rows}) == 1
+
+
+def test_numbers_of_different_protocols_do_not_share_a_column(store):
+    (run,) = tiny_plan("nll.draws=5", methods=["ddpm"], seeds=[7])
+    fill(store, run, NUMBERS)
+    heads = [" ".join(head) for head in render.heads(build(store))]
+    assert len([head for head in heads if head.startswith("NLL")]) == 2
+    assert any("K=5" in head for head in heads)
+    assert any("K=1" in head for head in heads)
+
+
+@pytest.mark.parametrize("form", render.RENDERERS)
+def test_every_format_is_the_same_bytes_for_the_same_store(store, form):
+    assert render.RENDERERS[form](build(store)) == render.RENDERERS[form](build(store))
+
+
+def test_json_is_an_array_of_the_same_rows(store):
+    rows = json.loads(render.json_table(build(store)))
+    assert [row["method"] for row in rows] == ["ddpm", "fm-ot"]
+    assert rows[0]["reasons"] == ["loss is nan at step 9"]
+    floors = [number for number in rows[1]["numbers"] if number["name"] == "fid-floor"]
+    assert floors[0]["mean"] == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize("form", ["md", "latex"])
+def test_text_tables_show_failures_intervals_and_the_floor(store, form):
+    text = render.RENDERERS[form](build(store))
+    for part in (
+        "failed",
+        "loss is nan at step 9",
+        "Held-out real images (n=100): FID 1.20",
+        "bits/dim",
+        "2.445",
+    ):
+        assert part in text
+    assert ("2.445 ± 0.248" if form == "md" else r"2.445 $\pm$ 0.248") in text
+
+
+def test_the_terminal_table(store):
+    console = Console(width=100, record=True, file=io.StringIO())
+    console.print(render.rich_table(build(store)))
+    text = console.export_text()
+    for part in ("fm-ot", "ddpm", "failed", "1.23 M", "K=1", "the floor"):
+        assert part in text
+
+
+def test_names_with_special_characters_are_escaped(store):
+    (run,) = tiny_plan("train.decay=linear", methods=["fm-ot"], seeds=[0])
+    fill(store, run, NUMBERS)
+    latex = render.latex(build(store))
+    assert r"fm-ot [train.decay=linear]" in latex
+    assert render.latex_line(["a_b & 50%"]) == r"a\_b \& 50\% \\"
+    assert render.markdown_line(["a|b*<i>"]) == r"| a\|b\*\<i\> |"
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(999, "999"), (758_080, "758 k"), (1_415_488, "1.42 M"), (3 * 10**9, "3 G")]
+)
+def test_parameter_counts(count, text):
+    assert render.si(count) == text
+
+
+def test_the_frame_for_python_users(store):
+    frame = __import__("fmbench").frame(build(store))
+    assert list(frame.columns) == list(render.CSV_COLUMNS)
+    assert frame["n_seeds"].tolist() == [1, 3]

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from fmbench import paths
+from fmbench.config import Sampler
+from fmbench.errors import SolverError
+from fmbench.solvers import SAMPLERS
+from fmbench.solvers.nfe import counted
+from fmbench.solvers.ode import FIXED, solve
+from fmbench.testing.oracles import oracle_method
+
+STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
+ORDER = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
+
+
+def rotate(t, x):
+    """A field whose solution is known: it turns x by an angle of t^2."""
+    return 2 * t * torch.stack([-x[:, 1], x[:, 0]], dim=1)
+
+
+def turned(x, angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return x @ torch.tensor([[c, s], [-s, c]], dtype=x.dtype)
+
+
+@pytest.mark.parametrize("interval", [(0.0, 1.0), (1.0, 0.0), (0.2, 0.9)])
+def test_dopri5_solves_a_rotation_both_ways(interval):
+    x = torch.tensor([[1.0, 0.0], [0.3, -2.0]], dtype=torch.float64)
+    end = solve(rotate, x, interval, method="dopri5", rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(end, turned(x, interval[1] ** 2 - interval[0] ** 2), rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_fixed_steps_converge_at_their_order(name):
+    x = torch.tensor([[1.0, 0.5]], dtype=torch.float64)
+    errors = [
+        (solve(rotate, x, (0.0, 1.0), method=name, rtol=1, atol=1, steps=steps) - turned(x, 1.0)).abs().max().item()
+        for steps in (20, 40)
+    ]
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(ORDER[name], abs=0.25)
+
+
+@pytest.mark.parametrize("interval", [(0.0, 1.0), (1 - 1e-5, 0.0)])
+@pytest.mark.parametrize("name", ["dopri5", *FIXED])
+def test_the_field_is_never_asked_outside_the_interval(name, interval):
+    """Left to itself dopri5 probes t = 1.39 and t = -45.8 here."""
+    seen = []
+
+    def field(t, x):
+        seen.append(t)
+        return 1e-6 * x
+
+    solve(field, torch.ones(3, 2, dtype=torch.float64), interval, method=name, rtol=1e-5, atol=1e-5, steps=7)
+    assert min(interval) <= min(seen)
+    assert max(seen) <= max(interval)
+
+
+@pytest.mark.parametrize("name", FIXED)
+def test_fixed_step_nfe_is_stages_times_steps(law, generator, name):
+    method = oracle_method(law, paths.CondOT())
+    with counted(method) as count:
+        method.sample(10, Sampler(name=name, steps=13), generator)
+    assert count.calls == STAGES[name] * 13
+    assert count.rows == 10 * count.calls
+    assert count.vjps == 0
+
+
+def test_dopri5_nfe_is_one_plus_six_a_step(law, generator):
+    method = oracle_method(law, paths.CondOT())
+    calls = []
+    velocity = method.velocity
+    method.velocity = lambda t, x: calls.append(t) or velocity(t, x)
+    with counted(method) as count:
+        method.sample(10, Sampler(name="dopri5"), generator)
+    assert count.calls == len(calls)
+    assert (count.calls - 1) % 6 == 0
+    # A Dormand-Prince step asks at 1/5, 3/10, 4/5, 8/9, 1 and 1 of its length: the first step is 1e-2 long.
+    assert calls[:7] == pytest.approx([0, 0.002, 0.003, 0.008, 0.01 * 8 / 9, 0.01, 0.01])
+
+
+def test_a_field_that_explodes_is_a_solver_error():
+    with pytest.raises(SolverError):
+        solve(
+            lambda _, x: x**3 * 1e6,
+            torch.ones(2, 2, dtype=torch.float64),
+            (0.0, 1.0),
+            method="dopri5",
+            rtol=1e-5,
+            atol=1e-5,
+        )
+    with pytest.raises(SolverError, match="euler left the finite numbers"):
+        solve(
+            lambda _, x: x**3 * 1e6,
+            torch.ones(2, 2, dtype=torch.float64),
+            (0.0, 1.0),
+            method="euler",
+            rtol=1,
+            atol=1,
+            steps=20,
+        )
+
+
+ENOUGH = {"euler": 400, "midpoint": 100, "heun": 100, "rk4": 50, "ancestral": 1000}
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_reaches_the_mean_and_covariance(law, path, generator, name):
+    """Within four standard errors: of the mean, and of the covariance of a Gaussian sample."""
+    if name in FIXED and path.t_max < 1 and name == "euler":
+        steps = 3000  # diffusion paths are stiff for Euler near the data
+    else:
+        steps = ENOUGH.get(name, 0) * (4 if path.t_max < 1 and name in FIXED else 1)
+    n = 6000
+    predicts = "noise" if path.t_max < 1 else "velocity"
+    x = oracle_method(law, path, predicts).sample(n, Sampler(name=name, steps=steps), generator)
+    deviation = law.covariance.diagonal().sqrt()
+    assert ((x.mean(0) - law.mean).abs() < 4 * deviation / math.sqrt(n)).all()
+    outer = law.covariance.diagonal()[:, None] * law.covariance.diagonal()
+    tolerance = 4 * ((outer + law.covariance**2) / n).sqrt()
+    assert ((torch.cov(x.T) - law.covariance).abs() < tolerance).all()

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from fmbench import checkpoints, train
+from fmbench.api import MethodSpec
+from fmbench.config import Train
+from fmbench.data.digits import digits
+from fmbench.errors import FmbenchError
+from fmbench.plugins import load_plugins
+from fmbench.store.files import read_lines
+from fmbench.store.run import RunDirectory
+from tests.helpers import TINY, carry_out, numbers, tiny_plan
+
+
+class TestSchedules:
+    def test_warm_up_then_cosine_to_zero(self):
+        settings = Train(steps=110, warmup=10, lr=1.0)
+        rates = [train.learning_rate(settings, step) for step in range(110)]
+        assert rates[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
+        assert rates[10] == 1.0
+        assert rates[60] == pytest.approx(0.5)
+        assert rates == [*rates[:10], *sorted(rates[10:], reverse=True)]
+        assert rates[-1] < 1e-3
+
+    def test_the_other_decays(self):
+        linear, constant = (Train(steps=100, warmup=0, lr=1.0, decay=name) for name in ("linear", "constant"))
+        assert train.learning_rate(linear, 25) == 0.75
+        assert train.learning_rate(constant, 99) == 1.0
+
+    def test_averaging_warms_up(self):
+        settings = Train(ema=0.999)
+        assert train.ema_decay(settings, 0) == 0.1
+        assert train.ema_decay(settings, 90) == 0.91
+        assert train.ema_decay(settings, 10**6) == 0.999
+
+
+class TestBatches:
+    def test_an_epoch_sees_every_point_once_and_batches_may_span_two(self):
+        dataset = digits()
+        batches = train.Batches(dataset, 100, seed=0, device=torch.device("cpu"))
+        seen = torch.cat([batches._indices(step) for step in range(30)])
+        assert torch.equal(seen[:1437].sort().values, torch.arange(1437))
+        assert torch.equal(seen[1437:2874].sort().values, torch.arange(1437))
+        assert not torch.equal(seen[:1437], seen[1437:2874])
+
+    def test_a_batch_is_a_function_of_seed_and_step(self):
+        dataset = digits()
+        a, b, c = (train.Batches(dataset, 32, seed=s, device=torch.device("cpu")) for s in (0, 0, 1))
+        for _ in range(3):
+            a[0]  # an earlier use changes nothing
+        assert torch.equal(a[7].x, b[7].x)
+        assert torch.equal(a[7].labels, b[7].labels)
+        assert not torch.equal(a[7].x, c[7].x)
+
+    def test_a_batch_larger_than_the_data(self):
+        batches = train.Batches(digits(), 4000, seed=0, device=torch.device("cpu"))
+        assert batches[1].x.shape == (4000, 1, 8, 8)
+
+    def test_labels_stay_with_their_images(self):
+        dataset = digits()
+        batch = train.Batches(dataset, 64, seed=0, device=torch.device("cpu"))[3]
+        decoded = dataset.transform.decode(batch.x)
+        for image, label in zip(decoded, batch.labels, strict=True):
+            match = (dataset.train == image).flatten(1).all(1)
+            assert label in dataset.train_labels[match]
+
+
+class TestCheckpoints:
+    def test_the_last_two_are_kept_and_a_damaged_one_passed_over(self, tmp_path):
+        for step in (1, 2, 3):
+            checkpoints.save(tmp_path, step, {"x": torch.tensor(step)})
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000000002.pt", "step-000000003.pt"]
+        assert checkpoints.load(tmp_path, "cpu")["step"] == 3
+        newest = tmp_path / "step-000000003.pt"
+        newest.write_bytes(newest.read_bytes()[:200])
+        assert checkpoints.load(tmp_path, "cpu")["step"] == 2
+
+    def test_none_and_all_damaged(self, tmp_path):
+        assert checkpoints.load(tmp_path, "cpu") is None
+        (tmp_path / "step-000000001.pt").write_bytes(b"torn")
+        with pytest.raises(FmbenchError, match=r"every checkpoint in .* is damaged"):
+            checkpoints.load(tmp_path, "cpu")
+
+
+def test_a_run_writes_down_what_it_did(tmp_path):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    assert carry_out([run], tmp_path).complete
+    directory = RunDirectory.of(tmp_path, run)
+    assert directory.request() == run.training
+    assert directory.status().state == "done"
+    summary = directory.training()
+    assert summary.images == 6 * 16
+    assert summary.seconds > 0
+    assert summary.peak_memory_bytes > 1e7
+    lines = list(read_lines(directory.train_log))
+    assert lines[-1]["step"] == 6
+    environment = json.loads((directory.path / "env.json").read_text())
+    assert environment["plugin"]["source_sha256"]
+    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    assert (directory.samples / "dopri5.npy").exists()
+
+
+def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path):
+    a, b = tiny_plan(methods=["fm-ot"], seeds=[0, 1])
+    carry_out([a, b], tmp_path / "one")
+    carry_out([a], tmp_path / "two")
+    assert numbers(tmp_path / "one", a) == numbers(tmp_path / "two", a)
+    assert numbers(tmp_path / "one", a) != numbers(tmp_path / "one", b)
+
+
+def test_every_method_meets_the_same_data_and_noise(tmp_path):
+    """Common random numbers: a method that differs in its name alone gets the very same numbers."""
+    plugins = load_plugins(environ={})
+    spec = plugins.methods.get("fm-ot")
+    plugins.register(MethodSpec("twin", spec.factory, options=spec.options))
+    a, b = tiny_plan(plugins=plugins, methods=["fm-ot", "twin"])
+    carry_out([a, b], tmp_path, plugins)
+    assert numbers(tmp_path, a) == numbers(tmp_path, b)
+
+
+def start(root, *more):
+    """The command line in a process of its own."""
+    arguments = [f"--set={text}" for text in (*TINY, "train.steps=400", *more)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.slow_checkpoints",
+        "run",
+        "--methods",
+        "fm-ot",
+        "--results-dir",
+        str(root),
+        *arguments,
+    ]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def await_step(root, step):
+    """Until a checkpoint at or beyond that step stands on disk."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        steps = [int(path.stem.partition("-")[2]) for path in root.glob("digits/fm-ot/*/*/checkpoints/step-*.pt")]
+        if steps and max(steps) >= step:
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    root = tmp_path_factory.mktemp("whole")
+    process = start(root)
+    assert process.wait(120) == 0, process.stderr.read()
+    (run,) = tiny_plan("train.steps=400", methods=["fm-ot"])
+    return run, root
+
+
+def same_result(run, a, b):
+    first, second = RunDirectory.of(a, run), RunDirectory.of(b, run)
+    x, y = (checkpoints.load(one.checkpoints, "cpu") for one in (first, second))
+    for key, value in x["average"].items():
+        assert torch.equal(value, y["average"][key]), key
+    assert numbers(a, run) == numbers(b, run)
+    assert first.training().final_loss == second.training().final_loss
+    steps = [[line["step"] for line in read_lines(one.train_log)] for one in (first, second)]
+    assert steps[0] == steps[1]
+
+
+@pytest.mark.parametrize("step", [3, 120, 333])
+def test_killed_and_run_again_gives_the_same_numbers_bit_for_bit(uninterrupted, tmp_path, step):
+    run, whole = uninterrupted
+    process = start(tmp_path)
+    await_step(tmp_path, step)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
+    assert RunDirectory.of(tmp_path, run).training() is None
+    process = start(tmp_path)
+    assert process.wait(120) == 0, process.stderr.read()
+    same_result(run, whole, tmp_path)
+
+
+def test_killed_in_evaluation_and_run_again(uninterrupted, tmp_path):
+    run, whole = uninterrupted
+    process = start(tmp_path)
+    metrics = RunDirectory.of(tmp_path, run).path / "metrics.jsonl"
+    deadline = time.monotonic() + 60
+    while not metrics.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL)
+    process.wait(60)
+    assert start(tmp_path).wait(120) == 0
+    same_result(run, whole, tmp_path)
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_resumes(uninterrupted, tmp_path):
+    run, whole = uninterrupted
+    process = start(tmp_path)
+    await_step(tmp_path, 50)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 130
+    message = process.stderr.read()
+    assert "the same command goes on" in message
+    assert "Traceback" not in message
+    status = RunDirectory.of(tmp_path, run).status()
+    assert status.state == "queued"
+    assert "checkpoint at step" in status.reason
+    resumed = start(tmp_path)
+    assert resumed.wait(120) == 0
+    same_result(run, whole, tmp_path)
+    assert os.environ.get("FMBENCH_PLUGINS") is None
