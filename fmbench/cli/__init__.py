@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import click
 import typer
 from rich.console import Console
 
@@ -17,25 +16,30 @@ app = typer.Typer(
     name="fmbench",
     help="One fair table for generative methods: same data, network, budget and seeds; NLL, FID and NFE.",
     epilog="Start with: fmbench run --methods fm-ot,ddpm",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+# click's UsageError, from whichever copy of click this typer carries.
+UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+
 app.command("run")(run.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
 app.command("table")(table.command)
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def common(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
 ) -> None:
     """Options of every command."""
     if version:
         typer.echo(f"fmbench {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def main() -> None:
@@ -49,12 +53,11 @@ def main() -> None:
     except FmbenchError as error:
         console.print(f"error: {error}", markup=False)
         status = 2
-    except click.ClickException as error:
-        console.print(f"error: {error.format_message()}", markup=False)
-        status = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        console.print("interrupted: what was done is kept; the same command goes on from there", markup=False)
-        status = 130
+    except UsageError as error:
+        console.print(f"error: {error} (see --help)", markup=False)
+        status = 2
+    except (KeyboardInterrupt, typer.Abort):
+        status = run.INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone: nothing to say, nobody to hear it
         status = 0

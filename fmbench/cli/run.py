@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from fmbench.store.run import RunDirectory
 
 
+INTERRUPTED = 130  # as shells report a process ended by Ctrl-C
+
+
 def command(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
     dataset: Dataset = None,
@@ -60,7 +63,11 @@ def command(
     if dry_run:
         show_plan(places)
         return
-    outcome = commands.run(runs, plugins, results=results_dir, device=device, console=console)
+    try:
+        outcome = commands.run(runs, plugins, results=results_dir, device=device, console=console)
+    except KeyboardInterrupt:
+        console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
     Console(highlight=False).print(rich_table(outcome.rows))
     if not outcome.complete:
         raise typer.Exit(1)

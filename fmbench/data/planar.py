@@ -54,7 +54,9 @@ class Gaussian(Density):
         self.entropy = float(torch.log(self.factor.diagonal()).sum()) + len(mean) / 2 * math.log(2 * math.pi * math.e)
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        return self.mean + torch.randn(n, len(self.mean), generator=generator, dtype=torch.float64) @ self.factor.T
+        white = torch.randn(n, len(self.mean), generator=generator, dtype=torch.float64)
+        points: Tensor = self.mean + white @ self.factor.T
+        return points
 
     def log_prob(self, x: Tensor) -> Tensor:
         white = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False).T

@@ -10,10 +10,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from fmbench.config import RunRequest
+from fmbench.errors import FmbenchError
 from fmbench.plugins import Plugins
 from fmbench.progress import watching
 from fmbench.store.cells import complete
 from fmbench.store.run import RunDirectory
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
 def run_all(
@@ -32,9 +35,11 @@ def run_all(
         Whether every number that was asked for is there now.
 
     Raises:
-        FmbenchError: the device is not here, or the store cannot be written.
+        FmbenchError: the device is unknown or not here, or the store cannot be written.
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
+    if device not in DEVICES:
+        raise FmbenchError(f"--device {device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
     cells = [(run, RunDirectory.of(root, run)) for run in runs]
     waiting = [cell for cell in cells if not complete(*cell)]
     if len(waiting) < len(cells):
