@@ -17,7 +17,7 @@ from fmbench.store.cells import measured, missing
 from fmbench.store.records import MetricRecord
 from fmbench.store.run import RunDirectory
 
-SHOWN = 100  # samples kept for pictures
+SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
 
 
 def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, metrics: Registry[MetricSpec]) -> None:
@@ -55,6 +55,6 @@ def records(run: RunRequest, metric: str, values: Iterable[MetricValue], seconds
 
 def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluation) -> None:
     """The first samples as raw data, for pictures."""
-    raw = evaluation.dataset.transform.decode(evaluation.samples.x[:SHOWN]).cpu().numpy()
+    raw = evaluation.dataset.transform.decode(evaluation.samples.x[: SHOWN[evaluation.dataset_spec.kind]]).cpu().numpy()
     path = directory.samples / f"{run.evaluation.sampler.name}.npy"
     files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))

@@ -13,7 +13,7 @@ from fmbench.couplings import Coupling, Independent
 from fmbench.likelihood import LikelihoodSettings, LogDensity, ode_log_prob
 from fmbench.method import Batch, Method, Task
 from fmbench.objectives import Quantity, Weight
-from fmbench.paths import Path
+from fmbench.paths import Coefficients, Path
 from fmbench.solvers import SAMPLERS
 
 
@@ -46,16 +46,17 @@ class GaussianPathMethod(Method):
         x0 = torch.randn(x1.shape, generator=generator, device=x1.device, dtype=x1.dtype)
         x0, x1 = self.coupling.pair(x0, x1, generator)
         t = self.path.sample_time(len(x1), generator)
-        x = self.path.interpolate(x0, x1, t)
-        wanted = objectives.target(self.predicts, self.path, t, x0, x1)
-        error = self._output(t, x) - wanted / self._output_scale(t, x)
+        c = self.path.coefficients(t, x1)
+        wanted = objectives.target(self.predicts, c, x0, x1) / objectives.scale(self.predicts, c, self.task.data_rms)
+        error = self._output(t, c.interpolate(x0, x1), c) - wanted
         weight = self.weight(self.path, t).to(error.dtype)
         return (weight * error.square().flatten(1).mean(dim=1)).mean()
 
     def predict(self, quantity: Quantity, t: Tensor | float, x: Tensor) -> Tensor:
         """The network's estimate of a quantity at (t, x); t a number or (n,), x (n, *shape) of any float dtype."""
-        value = self._output_scale(t, x) * self._output(t, x)
-        return objectives.convert(value, self.predicts, quantity, self.path, t, x)
+        c = self.path.coefficients(t, x)
+        value = objectives.scale(self.predicts, c, self.task.data_rms) * self._output(t, x, c)
+        return objectives.convert(value, self.predicts, quantity, c, x)
 
     def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:
         """dx/dt of the (probability-flow) ODE from noise to data."""
@@ -84,12 +85,9 @@ class GaussianPathMethod(Method):
         """Log-density under the ODE, at the end of the path's range of t."""
         return ode_log_prob(self, x, settings, generator)
 
-    def _output(self, t: Tensor | float, x: Tensor) -> Tensor:
+    def _output(self, t: Tensor | float, x: Tensor, c: Coefficients) -> Tensor:
         """The network's output, of unit variance, in the dtype of x; the network itself runs in float32."""
         times = torch.as_tensor(t, device=x.device).to(torch.float32).reshape(-1)  # (n,), or (1,) for one time
-        scaled = self.path.input_scale(t, x, self.task.data_rms) * x
+        scaled = x / c.rms(self.task.data_rms)
         output: Tensor = self.network(times, scaled.to(torch.float32))
         return output.to(x.dtype)
-
-    def _output_scale(self, t: Tensor | float, like: Tensor) -> Tensor:
-        return objectives.scale(self.predicts, self.path, t, like, self.task.data_rms)

@@ -44,20 +44,20 @@ def combination(quantity: Quantity, c: Coefficients) -> tuple[Tensor, Tensor]:
     return zero, -1 / c.sigma  # score of the conditional path
 
 
-def target(quantity: Quantity, path: Path, t: Tensor, x0: Tensor, x1: Tensor) -> Tensor:
-    """The quantity on the pairs (x0, x1), each (n, ...), at times t of shape (n,)."""
-    a, b = combination(quantity, path.coefficients(t, x1))
+def target(quantity: Quantity, c: Coefficients, x0: Tensor, x1: Tensor) -> Tensor:
+    """The quantity on the pairs (x0, x1), each (n, ...)."""
+    a, b = combination(quantity, c)
     return a * x1 + b * x0
 
 
-def scale(quantity: Quantity, path: Path, t: Tensor | float, like: Tensor, data_rms: float) -> Tensor:
-    """Root mean square of the quantity when the data has root mean square `data_rms`, shaped to multiply `like`."""
-    a, b = combination(quantity, path.coefficients(t, like))
-    return (a * a * data_rms**2 + b * b).sqrt()
+def scale(quantity: Quantity, c: Coefficients, data_rms: float) -> Tensor:
+    """Root mean square of the quantity when the data has root mean square `data_rms`."""
+    a, b = combination(quantity, c)
+    return torch.hypot(a * data_rms, b)
 
 
-def convert(value: Tensor, source: Quantity, wanted: Quantity, path: Path, t: Tensor | float, x: Tensor) -> Tensor:
-    """Turn one predicted quantity at (t, x) into another.
+def convert(value: Tensor, source: Quantity, wanted: Quantity, c: Coefficients, x: Tensor) -> Tensor:
+    """Turn one predicted quantity at x_t = x into another; c are the coefficients at t.
 
     With x = alpha x1 + sigma x0 and value = p1 x1 + p2 x0, any q1 x1 + q2 x0 is a x + b value where
     a = (q1 p2 - q2 p1) / det, b = (alpha q2 - sigma q1) / det, det = alpha p2 - sigma p1.
@@ -66,7 +66,6 @@ def convert(value: Tensor, source: Quantity, wanted: Quantity, path: Path, t: Te
     """
     if source == wanted:
         return value
-    c = path.coefficients(t, x)
     if source == "score":  # reduced to the noise, so that noise <-> score needs no division by alpha
         value, source = -c.sigma * value, "noise"
     if source == "noise" and wanted in {"noise", "score"}:

@@ -21,12 +21,20 @@ T_END = 1 - 1e-5  # diffusion paths stop here: their velocity is singular at t =
 
 
 class Coefficients(NamedTuple):
-    """alpha, sigma and their time derivatives, each of the shape of t, float64."""
+    """alpha, sigma and their time derivatives: of the shape of t, or shaped to multiply points (n, ...)."""
 
     alpha: Tensor
     sigma: Tensor
     d_alpha: Tensor
     d_sigma: Tensor
+
+    def interpolate(self, x0: Tensor, x1: Tensor) -> Tensor:
+        """x_t of the pairs (x0, x1), each of shape (n, ...)."""
+        return self.alpha * x1 + self.sigma * x0
+
+    def rms(self, data_rms: float) -> Tensor:
+        """Root mean square of x_t, sqrt(alpha^2 s^2 + sigma^2), when the data has root mean square s."""
+        return torch.hypot(self.alpha * data_rms, self.sigma)
 
 
 class Path(ABC):
@@ -43,22 +51,13 @@ class Path(ABC):
         """The coefficients at a scalar t or one t a sample, shaped and cast to multiply `like` of shape (n, ...)."""
         times = torch.as_tensor(t, dtype=torch.float64, device=like.device)
         shape = times.shape + (1,) * (like.ndim - 1) if times.ndim else times.shape
-        return Coefficients(*(value.to(like.dtype).reshape(shape) for value in self.at(times)))
+        together = torch.stack(self.at(times)).to(like.dtype).reshape(4, *shape)
+        return Coefficients(*together.unbind())
 
     def sample_time(self, n: int, generator: torch.Generator) -> Tensor:
         """N times, uniform on the path's range; shape (n,), float64."""
         u = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float64)
         return self.t_min + (self.t_max - self.t_min) * u
-
-    def interpolate(self, x0: Tensor, x1: Tensor, t: Tensor) -> Tensor:
-        """x_t of the pairs (x0, x1), each of shape (n, ...), at times t of shape (n,)."""
-        alpha, sigma, _, _ = self.coefficients(t, x1)
-        return alpha * x1 + sigma * x0
-
-    def input_scale(self, t: Tensor | float, x: Tensor, data_rms: float) -> Tensor:
-        """1 / sqrt(alpha^2 s^2 + sigma^2): gives x_t unit variance when the data has root mean square s."""
-        alpha, sigma, _, _ = self.coefficients(t, x)
-        return (alpha * alpha * data_rms**2 + sigma * sigma).rsqrt()
 
     @property
     def source_std(self) -> float:

@@ -17,6 +17,14 @@ def derive(*names: object) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
+def reseed(device: torch.device, *names: object) -> None:
+    """Seed PyTorch's own generator of a device (`torch.manual_seed` visits every backend, in a tenth of a step)."""
+    seed = derive(*names)
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
 def stream(device: torch.device | str, *names: object) -> torch.Generator:
     """A generator on a device, seeded by names and numbers."""
     return torch.Generator(device).manual_seed(derive(*names))

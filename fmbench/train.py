@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 from fmbench import checkpoints, provenance
 from fmbench.config import Train, TrainingRequest
@@ -25,10 +24,11 @@ from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError
 from fmbench.method import Batch, Method
 from fmbench.progress import Watcher
-from fmbench.seeding import derive, stream
+from fmbench.seeding import reseed, stream
 from fmbench.store import files
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
+from fmbench.weights import FlatWeights
 
 LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
 
@@ -72,14 +72,16 @@ class Batches:
     def __getitem__(self, step: int) -> Batch:
         generator = stream(self._device, self._seed, "batch", step)
         indices = self._indices(step)
-        x = self._transform.encode(self._data[indices], generator).to(torch.float32)
+        x = self._transform.encode(self._data[indices], generator, torch.float32)
         return Batch(x, None if self._labels is None else self._labels[indices], generator)
 
     def _indices(self, step: int) -> Tensor:
         n = len(self._data)
         start, end = step * self._size, (step + 1) * self._size
         epochs = range(start // n, (end - 1) // n + 1)
-        self._order = {epoch: self._order.get(epoch, self._permutation(epoch)) for epoch in epochs}
+        self._order = {
+            epoch: self._order[epoch] if epoch in self._order else self._permutation(epoch) for epoch in epochs
+        }
         joined = torch.cat(list(self._order.values()))
         offset = epochs[0] * n
         return joined[start - offset : end - offset]
@@ -126,21 +128,22 @@ class Trainer:
         self.device, self.checkpoint_seconds = device, checkpoint_seconds
         self.fabric = Fabric(accelerator=device, devices=1)
         settings = self.settings
-        optimiser = torch.optim.AdamW(
-            method.parameters(),
+        self.model = self.fabric.setup_module(method)
+        self.weights = FlatWeights(method)
+        self.average = self.weights.vector.detach().clone()
+        self.optimiser = torch.optim.AdamW(
+            [self.weights.vector],
             lr=settings.lr,
             betas=(settings.beta1, settings.beta2),
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.model, self.optimiser = self.fabric.setup(method, optimiser)
-        self.average = AveragedModel(method, multi_avg_fn=self._average)
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device)
         self.progress = Progress()
         self._pending: list[Tensor] = []  # losses still on the device
 
-    def run(self, watcher: Watcher) -> Method:
-        """Train to the end of the budget; returns the method with its averaged weights.
+    def run(self, watcher: Watcher) -> None:
+        """Train to the end of the budget, and write the last checkpoint and the summary.
 
         Raises:
             DivergedError: a loss was not finite.
@@ -172,23 +175,19 @@ class Trainer:
                     raise Interrupted(progress.step)
         self._save()
         self.directory.set_training(self._summary())
-        return averaged_method(self.average)
 
     def _step(self, step: int) -> None:
-        torch.manual_seed(derive(self.seed, "step", step))  # for layers that draw on their own, as dropout
+        reseed(self.fabric.device, self.seed, "step", step)  # for layers that draw on their own, as dropout
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, step)
-        self.optimiser.zero_grad(set_to_none=True)
         batch = self.batches[step]
         loss = self.model(batch.x, batch.labels, batch.generator)
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.model, self.optimiser, max_norm=self.settings.clip, error_if_nonfinite=False)
+        self.weights.gather_gradient()
+        self.weights.clip_gradient(self.settings.clip)
         self.optimiser.step()
-        self.average.update_parameters(self.model.module)
+        self.average.lerp_(self.weights.vector.detach(), 1 - ema_decay(self.settings, step))
         self._pending.append(loss.detach())
-
-    def _average(self, averaged: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        torch._foreach_lerp_(list(averaged), list(current), 1 - ema_decay(self.settings, int(updates)))
 
     def _fetch(self) -> None:
         """Bring the pending losses from the device, and check that each is finite."""
@@ -218,7 +217,7 @@ class Trainer:
     def _save(self) -> None:
         state = {
             "method": self.model.module.state_dict(),
-            "average": self.average.state_dict(),
+            "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "seconds": self.progress.seconds,
             "loss": self.progress.loss,
@@ -233,7 +232,7 @@ class Trainer:
             kept: list[Any] = []
         else:
             self.model.module.load_state_dict(state["method"])
-            self.average.load_state_dict(state["average"])
+            self.average.copy_(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.progress = Progress(state["step"], state["seconds"], state["loss"], state["losses"])
             kept = [line for line in files.read_lines(self.directory.train_log) if line["step"] <= state["step"]]
@@ -251,14 +250,6 @@ class Trainer:
             peak_memory_bytes=provenance.peak_memory(self.device),
             final_loss=self.progress.loss,
         )
-
-
-def averaged_method(average: AveragedModel) -> Method:
-    """The method inside an average of its weights."""
-    method = average.module
-    if not isinstance(method, Method):
-        raise TypeError(f"an average of {type(method).__name__} is not one of a method")
-    return method
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from fmbench.store.cells import missing
 from fmbench.store.files import write_text
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
-from fmbench.train import Interrupted, Trainer, averaged_method
+from fmbench.train import Interrupted, Trainer
+from fmbench.weights import FlatWeights
 
 
 @dataclass(frozen=True)
@@ -148,9 +149,10 @@ def load_averaged(method: Method, directory: RunDirectory, device: torch.device)
     state = checkpoints.load(directory.checkpoints, device)
     if state is None:
         raise FmbenchError("its checkpoints were removed: delete the run's directory to train again")
-    averaged = torch.optim.swa_utils.AveragedModel(method)
-    averaged.load_state_dict(state["average"])
-    return averaged_method(averaged).to(device).eval().requires_grad_(requires_grad=False)
+    method = method.to(device)
+    method.load_state_dict(state["method"])  # buffers too
+    FlatWeights(method).assign(state["average"])
+    return method.eval().requires_grad_(requires_grad=False)
 
 
 @contextmanager

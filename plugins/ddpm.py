@@ -45,7 +45,7 @@ class DDPM(GaussianPathMethod):
     def _error(self, x: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
         """X minus its estimate from x noised to time t."""
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-        return x - self.denoise(float(t), self.path.interpolate(noise, x, t.expand(len(x))))
+        return x - self.denoise(float(t), self.path.coefficients(t, x).interpolate(noise, x))
 
 
 def gaussian_kl(mean: Tensor, variance: Tensor) -> Tensor:

@@ -20,37 +20,43 @@ def inner_times(path, n, generator):
 def test_conversions_take_the_targets_into_each_other(path, generator, source, wanted):
     x0, x1 = (torch.randn(128, 3, generator=generator, dtype=torch.float64) for _ in range(2))
     t = inner_times(path, 128, generator)
-    x = path.interpolate(x0, x1, t)
-    given = objectives.target(source, path, t, x0, x1)
-    expected = objectives.target(wanted, path, t, x0, x1)
-    torch.testing.assert_close(objectives.convert(given, source, wanted, path, t, x), expected, rtol=1e-7, atol=1e-7)
+    c = path.coefficients(t, x1)
+    x = c.interpolate(x0, x1)
+    given = objectives.target(source, c, x0, x1)
+    expected = objectives.target(wanted, c, x0, x1)
+    torch.testing.assert_close(objectives.convert(given, source, wanted, c, x), expected, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize(("source", "wanted"), PAIRS)
 def test_conversions_are_mutual_inverses(path, generator, source, wanted):
     value, x = (torch.randn(128, 2, generator=generator, dtype=torch.float64) for _ in range(2))
     t = inner_times(path, 128, generator)
-    there = objectives.convert(value, source, wanted, path, t, x)
-    torch.testing.assert_close(objectives.convert(there, wanted, source, path, t, x), value, rtol=1e-7, atol=1e-7)
+    c = path.coefficients(t, x)
+    there = objectives.convert(value, source, wanted, c, x)
+    torch.testing.assert_close(objectives.convert(there, wanted, source, c, x), value, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize(("source", "wanted"), PAIRS)
 def test_conversions_agree_with_the_closed_form_expectations(law, path, generator, source, wanted):
     t = inner_times(path, 64, generator)
-    x = path.interpolate(torch.randn(64, 3, generator=generator, dtype=torch.float64), law.sample(64, generator), t)
-    value = objectives.convert(law.expect(source, path, t, x), source, wanted, path, t, x)
+    x1 = law.sample(64, generator)
+    c = path.coefficients(t, x1)
+    x = c.interpolate(torch.randn(64, 3, generator=generator, dtype=torch.float64), x1)
+    value = objectives.convert(law.expect(source, path, t, x), source, wanted, c, x)
     torch.testing.assert_close(value, law.expect(wanted, path, t, x), rtol=1e-7, atol=1e-7)
 
 
 def test_velocity_gives_a_finite_score_where_alpha_vanishes():
-    path, x = paths.Linear(), torch.ones(4, 2, dtype=torch.float64)
-    score = objectives.convert(torch.full_like(x, 0.3), "velocity", "score", path, 0.0, x)
+    x = torch.ones(4, 2, dtype=torch.float64)
+    c = paths.Linear().coefficients(0.0, x)
+    score = objectives.convert(torch.full_like(x, 0.3), "velocity", "score", c, x)
     torch.testing.assert_close(score, -x)  # x_0 is N(0, I)
 
 
 def test_noise_gives_a_finite_score_where_alpha_vanishes():
-    path, x = paths.Linear(), torch.ones(4, 2, dtype=torch.float64)
-    score = objectives.convert(0.5 * x, "noise", "score", path, 0.0, x)
+    x = torch.ones(4, 2, dtype=torch.float64)
+    c = paths.Linear().coefficients(0.0, x)
+    score = objectives.convert(0.5 * x, "noise", "score", c, x)
     torch.testing.assert_close(score, -0.5 * x)
 
 
@@ -59,7 +65,8 @@ def test_targets_over_their_scale_have_unit_mean_square(path, generator, quantit
     n, rms = 200_000, 0.6
     t = inner_times(path, n, generator)
     x0, x1 = (torch.randn(n, 1, generator=generator, dtype=torch.float64) for _ in range(2))
-    value = objectives.target(quantity, path, t, x0, rms * x1) / objectives.scale(quantity, path, t, x1, rms)
+    c = path.coefficients(t, x1)
+    value = objectives.target(quantity, c, x0, rms * x1) / objectives.scale(quantity, c, rms)
     assert value.square().mean().item() == pytest.approx(1, abs=4 * (2 / n) ** 0.5)
 
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fmbench._version import __version__
-from fmbench.cli import info, listing, run, table
+from fmbench.cli import info, listing, plot, run, table
 from fmbench.errors import FmbenchError
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app.command("run")(run.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
 app.command("table")(table.command)
+app.command("plot")(plot.command)
 
 
 @app.callback(invoke_without_command=True)

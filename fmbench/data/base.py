@@ -15,8 +15,8 @@ class Transform(ABC):
     """Between raw data and the space in which models work."""
 
     @abstractmethod
-    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        """Model-space points of raw data; float64, shaped as `raw`. Integer levels are dequantised at random."""
+    def encode(self, raw: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
+        """Model-space points of raw data, shaped as `raw`. Integer levels are dequantised at random."""
 
     @abstractmethod
     def decode(self, x: Tensor) -> Tensor:
@@ -36,9 +36,9 @@ class Levels(Transform):
 
     levels: int
 
-    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
-        u = torch.rand(raw.shape, generator=generator, device=raw.device, dtype=torch.float64)
-        return 2 * (raw + u) / self.levels - 1
+    def encode(self, raw: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
+        u = torch.rand(raw.shape, generator=generator, device=raw.device, dtype=dtype)
+        return (raw + u) * (2 / self.levels) - 1
 
     def centre(self, raw: Tensor) -> Tensor:
         """The middle of each level's cell, float64."""
@@ -58,9 +58,9 @@ class Standardise(Transform):
     shift: tuple[float, ...]
     scale: float
 
-    def encode(self, raw: Tensor, generator: torch.Generator) -> Tensor:
+    def encode(self, raw: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
         del generator
-        return (raw.double() - self._shift(raw)) / self.scale
+        return ((raw.double() - self._shift(raw)) / self.scale).to(dtype)
 
     def decode(self, x: Tensor) -> Tensor:
         return x * self.scale + self._shift(x)

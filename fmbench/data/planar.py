@@ -61,7 +61,8 @@ class Gaussian(Density):
     def log_prob(self, x: Tensor) -> Tensor:
         white = torch.linalg.solve_triangular(self.factor, (x - self.mean).T, upper=False).T
         constant = torch.log(self.factor.diagonal()).sum() + len(self.mean) / 2 * math.log(2 * math.pi)
-        return -0.5 * white.square().sum(dim=1) - constant
+        log_p: Tensor = -0.5 * white.square().sum(dim=1) - constant
+        return log_p
 
 
 class Checkerboard(Density):

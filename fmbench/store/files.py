@@ -47,7 +47,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_lines(path: Path, values: Iterable[Any]) -> None:
-    """Append JSON lines and flush them to the disk.
+    """Append JSON lines and flush them.
 
     A line that a crash tore is first completed by a newline, so that it spoils no line after it.
 
@@ -61,8 +61,6 @@ def append_lines(path: Path, values: Iterable[Any]) -> None:
             if stream.tell() and not ends_with_newline(stream):
                 stream.write(b"\n")
             stream.write(lines.encode())
-            stream.flush()
-            os.fsync(stream.fileno())
     except OSError as error:
         raise FmbenchError(f"cannot write {path}: {error.strerror or error}") from error
 

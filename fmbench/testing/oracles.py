@@ -81,9 +81,10 @@ class OracleNetwork(nn.Module):
     def forward(self, t: Tensor, x: Tensor) -> Tensor:
         """(n,) or (1,), (n, ...) -> as x."""
         times, scaled = t.double().expand(len(x)), x.double().flatten(1)
-        point = scaled / self.path.input_scale(times, scaled, self.data_rms)
+        c = self.path.coefficients(times, scaled)
+        point = scaled * c.rms(self.data_rms)
         value = self.law.expect(self.predicts, self.path, times, point)
-        value = value / objectives.scale(self.predicts, self.path, times, value, self.data_rms)
+        value = value / objectives.scale(self.predicts, c, self.data_rms)
         return value.reshape(x.shape).to(x.dtype)
 
 

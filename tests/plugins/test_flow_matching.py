@@ -33,5 +33,6 @@ def test_the_velocity_target_is_that_of_torchcfm(generator):
 
     x0, x1 = (torch.randn(64, 3, generator=generator) for _ in range(2))
     t, x, u = matcher.sample_location_and_conditional_flow(x0, x1)
-    torch.testing.assert_close(paths.Linear().interpolate(x0, x1, t), x)
-    torch.testing.assert_close(objectives.target("velocity", paths.Linear(), t, x0, x1), u)
+    c = paths.Linear().coefficients(t, x1)
+    torch.testing.assert_close(c.interpolate(x0, x1), x)
+    torch.testing.assert_close(objectives.target("velocity", c, x0, x1), u)
