@@ -18,7 +18,7 @@ import torch
 
 from fmbench import commands, worker
 from fmbench.config import RunRequest
-from fmbench.plugins import load_plugins
+from fmbench.discovery import load_plugins
 from fmbench.progress import Silent
 from fmbench.store.run import RunDirectory
 from fmbench.train import Trainer

@@ -15,13 +15,13 @@ from fmbench._version import __version__
 
 if TYPE_CHECKING:
     from fmbench.commands import Outcome, plan, run
-    from fmbench.plugins import load_plugins
+    from fmbench.discovery import load_plugins
     from fmbench.report.render import frame
 
 _HOMES = {
     "Outcome": "fmbench.commands",
     "frame": "fmbench.report.render",
-    "load_plugins": "fmbench.plugins",
+    "load_plugins": "fmbench.discovery",
     "plan": "fmbench.commands",
     "run": "fmbench.commands",
 }

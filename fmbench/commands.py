@@ -78,11 +78,10 @@ def run(
     """
     console = console or Console(stderr=True)
     done = local.run_all(runs, results, plugins, device=device, console=console)
-    asked = {(RunDirectory.of(results, one), tuple(sorted(one.evaluation_overrides.items()))) for one in runs}
+    asked = {RunDirectory.of(results, one): one.evaluation_overrides for one in runs}
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:
-        failed = not evaluation and directory.status().state == "failed"
-        known = {place for place, _ in asked}
-        return (directory, tuple(sorted(evaluation.items()))) in asked or (failed and directory in known)
+        # A run that failed before any number was measured stands under no evaluation.
+        return directory in asked and (evaluation == asked[directory] or not directory.metrics())
 
     return Outcome(tables.build(results, wanted=wanted), done)

@@ -8,7 +8,8 @@ from rich.console import Console
 
 from fmbench import commands
 from fmbench.config import RunRequest
-from fmbench.plugins import Plugins, load_plugins
+from fmbench.discovery import load_plugins
+from fmbench.plugins import Plugins
 from fmbench.store.run import RunDirectory
 
 TINY = (

@@ -38,7 +38,7 @@ def test_the_framework_names_no_method():
     """fmbench/ knows methods by their specs alone; its only mention of names is in help texts."""
     from pathlib import Path
 
-    from fmbench.plugins import load_plugins
+    from fmbench.discovery import load_plugins
 
     code = "\n".join(
         path.read_text() for path in Path(fmbench.__file__).parent.rglob("*.py") if "cli" not in path.parts

@@ -6,9 +6,9 @@ import yaml
 from fmbench import commands
 from fmbench.api import MethodSpec, Option
 from fmbench.config import canonical
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 from fmbench.experiment import shipped_configs
-from fmbench.plugins import load_plugins
 
 
 @pytest.fixture(scope="module")

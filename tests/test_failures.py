@@ -7,7 +7,7 @@ import textwrap
 import pytest
 
 from fmbench.api import MethodSpec
-from fmbench.plugins import load_plugins
+from fmbench.discovery import load_plugins
 from fmbench.report.render import record
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, tiny_plan

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 from fmbench.networks.mlp import ResidualMLP
 from fmbench.networks.unet import UNet
-from fmbench.plugins import load_plugins
 from fmbench.solvers.nfe import Count, CountedNetwork, counted
 
 NETWORKS = [spec.name for spec in load_plugins(environ={}).networks]

@@ -8,8 +8,9 @@ from importlib import metadata
 import pytest
 
 from fmbench.api import MethodSpec, hookimpl
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
-from fmbench.plugins import Plugins, load_plugins
+from fmbench.plugins import Plugins
 
 HEAD = "from fmbench.api import MethodSpec, hookimpl\n"
 GOOD = HEAD + '@hookimpl\ndef fmbench_methods():\n    return [MethodSpec("good", "nowhere:Good")]\n'

@@ -13,8 +13,8 @@ from fmbench import checkpoints, train
 from fmbench.api import MethodSpec
 from fmbench.config import Train
 from fmbench.data.digits import digits
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
-from fmbench.plugins import load_plugins
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
 from tests.helpers import TINY, carry_out, numbers, tiny_plan

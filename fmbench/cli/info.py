@@ -11,24 +11,45 @@ from rich.text import Text
 
 from fmbench.cli.listing import describe_spec
 from fmbench.cli.options import Plugin
+from fmbench.discovery import load_plugins
 from fmbench.errors import unknown
-from fmbench.plugins import Plugins, load_plugins
+from fmbench.plugins import Plugins
 from fmbench.specs import MethodSpec, NetworkSpec, Option, Spec
+
+SECTIONS = ("train", "sampler")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A method, dataset, network or metric.")], plugin: Plugin = None
+    name: Annotated[str, typer.Argument(help="A method, dataset, network or metric; or train, sampler.")],
+    plugin: Plugin = None,
 ) -> None:
     """Show what a part is, where it comes from, and its options with their ranges."""
+    console = Console(highlight=False)
+    if name in SECTIONS:
+        console.print(section_table(name))
+        return
     plugins = load_plugins(plugin or [])
     found = [(kind, spec, origin) for kind, spec, origin in everything(plugins) if spec.name == name]
     if not found:
-        raise unknown("name", name, (spec.name for _, spec, _ in everything(plugins)), plugins.methods.hint)
-    console = Console(highlight=False)
+        known = [*SECTIONS, *(spec.name for _, spec, _ in everything(plugins))]
+        raise unknown("name", name, known, plugins.methods.hint)
     for kind, spec, origin in found:
         console.print(facts_table(kind, spec, origin))
         if spec.options:
             console.print(options_table(spec))
+
+
+def section_table(name: str) -> Table:
+    """The keys of a fixed section of the configuration."""
+    from fmbench import config  # here, so that the rest does not wait for pydantic
+
+    models: dict[str, type[config.Section]] = {"train": config.Train, "sampler": config.Sampler}
+    table = Table(box=None, pad_edge=False)
+    for head in ("key", "default", "meaning"):
+        table.add_column(head)
+    for key, field in models[name].model_fields.items():
+        table.add_row(f"{name}.{key}", str(field.default), field.description)
+    return table
 
 
 def everything(plugins: Plugins) -> list[tuple[str, Spec, str]]:

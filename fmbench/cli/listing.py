@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fmbench.cli.options import Plugin
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, unknown
-from fmbench.plugins import Plugins, load_plugins
+from fmbench.plugins import Plugins
 from fmbench.registry import Registry
 from fmbench.specs import DatasetSpec, MethodSpec, Spec
 

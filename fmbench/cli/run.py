@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from fmbench.cli.options import DEFAULT_RESULTS, Dataset, Plugin, ResultsDir, names
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
-from fmbench.plugins import load_plugins
 
 if TYPE_CHECKING:
     from fmbench.config import RunRequest
@@ -39,7 +39,7 @@ def command(
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
     Runs that are done are not repeated; interrupted ones go on where they stopped. Keys of --set:
-    train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info NAME` tells those of a part.
+    train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on list them.
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands

@@ -219,6 +219,7 @@ def test_info_tells_options_and_ranges(tmp_path):
     for part in ("options.fm-ot.sigma_min", "0.0001", "> 0", "Lipman"):
         assert part in out
     assert fmbench("info", "mlp", cwd=tmp_path)[1].count("network.") == 3
+    assert "train.batch_size" in fmbench("info", "train", cwd=tmp_path)[1]
 
 
 @pytest.mark.parametrize(

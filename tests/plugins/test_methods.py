@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from fmbench.config import Sampler
+from fmbench.discovery import load_plugins
 from fmbench.likelihood import LikelihoodSettings
 from fmbench.method import Batch, Method, Task
 from fmbench.networks.mlp import ResidualMLP
-from fmbench.plugins import load_plugins
 from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import counted
 

@@ -1,0 +1,51 @@
+"""What the README tells people to type works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from fmbench import commands
+from fmbench.cli.run import parse_seeds
+from fmbench.discovery import load_plugins
+from tests.helpers import carry_out, tiny_plan
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+RUNS = re.findall(r"^fmbench run ([^#\n]*)", README, flags=re.MULTILINE)
+
+
+@pytest.fixture
+def example(tmp_path):
+    """The example plugin, word for word."""
+    path = tmp_path / "my_method.py"
+    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    path.write_text(code)
+    return path
+
+
+def test_the_example_plugin_runs(example, tmp_path):
+    plugins = load_plugins([example], environ={})
+    assert plugins.broken == []
+    runs = tiny_plan(plugins=plugins, methods=["my-method", "fm-ot"])
+    assert carry_out(runs, tmp_path / "results", plugins).complete
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_every_run_command_resolves(example, line):
+    words = shlex.split(line)
+    said = dict(zip(words[::2], words[1::2], strict=True))
+    runs = commands.plan(
+        load_plugins([example], environ={}),
+        config=said.get("--config"),
+        methods=said["--methods"].split(",") if "--methods" in said else None,
+        seeds=parse_seeds(said["--seeds"]) if "--seeds" in said else None,
+        assignments=[said["--set"]] if "--set" in said else [],
+    )
+    assert runs
+
+
+def test_there_are_commands_to_test():
+    assert len(RUNS) >= 4
