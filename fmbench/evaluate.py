@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -40,21 +42,28 @@ def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, m
 
 
 def records(run: RunRequest, metric: str, values: Iterable[MetricValue], seconds: float) -> list[MetricRecord]:
-    """Values with the protocol that they were measured under."""
+    """Values with the protocol that they were measured under; one that is not finite is missing, and says so."""
     return [
         MetricRecord(
             metric=metric,
             protocol=run.evaluation.protocol(metric),
             evaluation=run.evaluation_overrides,
             seconds=round(seconds, 3),
-            **vars(value),
+            **vars(value if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
         )
         for value in values
     ]
 
 
+def finite(value: MetricValue) -> bool:
+    """Whether a number is one, or is missing already."""
+    return value.value is None or math.isfinite(value.value)
+
+
 def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluation) -> None:
     """The first samples as raw data, for pictures."""
     raw = evaluation.dataset.transform.decode(evaluation.samples.x[: SHOWN[evaluation.dataset_spec.kind]]).cpu().numpy()
-    path = directory.samples / f"{run.evaluation.sampler.name}.npy"
+    sampler = run.evaluation.sampler
+    label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
+    path = directory.samples / f"{label}.npy"
     files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))

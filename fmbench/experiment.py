@@ -151,6 +151,10 @@ def resolve_one(
     sampler = resolve_sampler(validate(Sampler, {"name": method.headline_sampler, **given}, "sampler"), method)
     wanted = [spec.name for spec in plugins.metrics if spec.default] if metrics is None else metrics
     chosen = [plugins.metrics.get(name) for name in wanted]
+    for spec in chosen:
+        if metrics is not None and dataset.kind not in spec.kinds:
+            kinds = " or ".join(spec.kinds)
+            raise FmbenchError(f"metrics: {spec.name} is of {kinds} data, and {dataset.name} is {dataset.kind} data")
     applicable = [spec for spec in chosen if spec.applies(dataset, method)]
     evaluation = EvaluationRequest(
         sampler=sampler,

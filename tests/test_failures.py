@@ -100,3 +100,29 @@ def test_a_failed_run_is_tried_again(tmp_path, plugins):
     # The spec has no sigma_min: the class's constructor asks for one, and the row says so.
     carry_out([run], tmp_path, mended)
     assert "sigma_min" in RunDirectory.of(tmp_path, run).status().reason
+
+
+def test_a_number_that_is_not_finite_is_missing_and_says_so(tmp_path):
+    from fmbench.evaluate import records
+    from fmbench.metrics.base import MetricValue
+
+    (run,) = tiny_plan(methods=["fm-ot"])
+    (bad,) = records(run, "nll", [MetricValue("nll", float("nan"))], 1.0)
+    assert (bad.value, bad.reason) == (None, "is nan")
+    (good,) = records(run, "nll", [MetricValue("nll", 2.5)], 1.0)
+    assert (good.value, good.reason) == (2.5, "")
+
+
+def test_evaluating_again_keeps_who_trained(tmp_path):
+    import json
+
+    (run,) = tiny_plan(methods=["fm-ot"])
+    carry_out([run], tmp_path)
+    path = RunDirectory.of(tmp_path, run).path / "env.json"
+    before = json.loads(path.read_text())
+    path.write_text(json.dumps({**before, "train": {**before["train"], "python": "from another machine"}}))
+    (other,) = tiny_plan("nll.probes=2", methods=["fm-ot"])
+    carry_out([other], tmp_path)
+    after = json.loads(path.read_text())
+    assert after["train"]["python"] == "from another machine"
+    assert after["evaluate"]["seconds"] != before["evaluate"]["seconds"]

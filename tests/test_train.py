@@ -103,8 +103,9 @@ def test_a_run_writes_down_what_it_did(tmp_path):
     lines = list(read_lines(directory.train_log))
     assert lines[-1]["step"] == 6
     environment = json.loads((directory.path / "env.json").read_text())
-    assert environment["plugin"]["source_sha256"]
-    assert environment["packages"]["torch"] == torch.__version__.split("+")[0]
+    for half in ("train", "evaluate"):
+        assert environment[half]["plugin"]["source_sha256"]
+        assert environment[half]["packages"]["torch"] == torch.__version__.split("+")[0]
     assert (directory.samples / "dopri5.npy").exists()
 
 

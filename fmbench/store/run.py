@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from fmbench.config import RunRequest, TrainingRequest, canonical
 from fmbench.errors import FmbenchError
 from fmbench.store import files
-from fmbench.store.migrations import upgrade
+from fmbench.store.migrations import SCHEMA, upgrade
 from fmbench.store.records import MetricRecord, Record, RunRecord, StatusRecord, TrainingSummary
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -84,9 +84,11 @@ class RunDirectory:
         """Write training.json."""
         files.write_json(self.path / "training.json", summary.dump())
 
-    def set_environment(self, environment: dict[str, Any]) -> None:
-        """Replace env.json: who answered."""
-        files.write_json(self.path / "env.json", {"schema": 1, **environment})
+    def set_environment(self, half: Literal["train", "evaluate"], environment: dict[str, Any]) -> None:
+        """Write down in env.json who answered, for one half of the run; the other half's entry stays."""
+        path = self.path / "env.json"
+        known = upgrade(files.read_json(path), path) if path.exists() else {"schema": SCHEMA}
+        files.write_json(path, {**known, half: environment})
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two under the same protocol and name the later one counts."""
