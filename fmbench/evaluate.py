@@ -25,7 +25,7 @@ SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
 def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, metrics: Registry[MetricSpec]) -> None:
     """Measure what is missing; every number is written as soon as it is known."""
     for name in missing(run, directory):
-        known = measured(run, directory, name)
+        known = measured(run, directory.metrics(), name)
         if known:  # measured under another name of the same protocol
             same = [record for record in known if record.evaluation == known[0].evaluation]
             directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)

@@ -175,7 +175,7 @@ class VE(Path):
         return self.sigma_max
 
 
-def require(name: str, value: float, accepted: bool, text: str) -> None:  # noqa: FBT001
+def require(name: str, value: float, accepted: bool, text: str) -> None:  # noqa: FBT001 - the check itself, no switch
     """Refuse a parameter out of range, naming it, its value and the range.
 
     Raises:

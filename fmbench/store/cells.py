@@ -7,22 +7,23 @@ from fmbench.store.records import MetricRecord
 from fmbench.store.run import RunDirectory
 
 
-def measured(run: RunRequest, directory: RunDirectory, metric: str) -> list[MetricRecord]:
-    """The numbers of a metric that stand in the store under the protocol asked for."""
+def measured(run: RunRequest, records: list[MetricRecord], metric: str) -> list[MetricRecord]:
+    """Those of a run's records that are a metric's numbers under the protocol asked for."""
     protocol = run.evaluation.protocol(metric)
     return [
         record
-        for record in directory.metrics()
+        for record in records
         if record.metric == metric and record.protocol == protocol and record.value is not None
     ]
 
 
 def missing(run: RunRequest, directory: RunDirectory) -> list[str]:
     """The metrics asked for under this evaluation of which the store has no number."""
+    records = directory.metrics()
     return [
         metric
         for metric in run.evaluation.metrics
-        if not any(record.evaluation == run.evaluation_overrides for record in measured(run, directory, metric))
+        if not any(record.evaluation == run.evaluation_overrides for record in measured(run, records, metric))
     ]
 
 

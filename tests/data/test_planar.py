@@ -45,7 +45,10 @@ def test_samples_follow_the_density(case):
     assert torch.isfinite(log_p).all()
     assert -log_p.mean().item() == pytest.approx(density.entropy, abs=4 * log_p.std().item() / len(x) ** 0.5 + 1e-9)
     points, area = grid_of(limit)
-    cell = lambda z: ((z + limit) / (2 * limit) * 8).long().clamp(0, 7) @ torch.tensor([8, 1])  # noqa: E731
+
+    def cell(z):
+        return ((z + limit) / (2 * limit) * 8).long().clamp(0, 7) @ torch.tensor([8, 1])
+
     expected = torch.zeros(64, dtype=torch.float64).index_add_(0, cell(points), density.log_prob(points).exp() * area)
     counts = torch.bincount(cell(x), minlength=64) / len(x)
     # A board's border cells touch the big cells' borders: a midpoint grid has no point on them.
