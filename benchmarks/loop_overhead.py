@@ -16,12 +16,13 @@ from pathlib import Path
 
 import torch
 
-from fmbench import commands, worker
+from fmbench import commands
 from fmbench.config import RunRequest
 from fmbench.discovery import load_plugins
 from fmbench.progress import Silent
 from fmbench.store.run import RunDirectory
-from fmbench.train import Trainer
+from fmbench.train import Charge, Trainer
+from fmbench.training import build
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
 
@@ -33,11 +34,12 @@ def ours(run: RunRequest, folder: Path) -> float:
     directory = RunDirectory(folder)
     trainer = Trainer(
         run.training,
-        worker.build(run, dataset, plugins),
+        build(run.training, dataset, plugins),
         dataset,
         directory,
         device="cpu",
         checkpoint_seconds=30.0,
+        charge=Charge(),
     )
     trainer.run(Silent())
     return trainer.progress.seconds
@@ -47,7 +49,7 @@ def bare(run: RunRequest) -> float:
     """Seconds of a hand-written loop."""
     plugins = load_plugins(environ={})
     dataset = plugins.datasets.get("digits").load()()
-    network = worker.build(run, dataset, plugins).network.network
+    network = build(run.training, dataset, plugins).network.network
     settings = run.training.train
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
     data = dataset.train.float()

@@ -9,38 +9,54 @@ from fmbench.hookspecs import hookimpl
 from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option
 
 if TYPE_CHECKING:
-    from fmbench import couplings, likelihood, objectives, paths
+    from fmbench import couplings, likelihood, objectives, paths, sources
     from fmbench.config import Sampler
     from fmbench.data.base import Dataset, Density, Levels, Standardise, Transform
-    from fmbench.gaussian_path import GaussianPathMethod
-    from fmbench.method import Batch, Method, Task
+    from fmbench.flow import FlowMethod
+    from fmbench.gaussian_path import GaussianPathMethod, Preconditioning
+    from fmbench.likelihood import LikelihoodSettings, LogDensity
+    from fmbench.method import Batch, Method, Preparation, Task
     from fmbench.metrics.base import Metric, MetricValue
-    from fmbench.solvers import ancestral
+    from fmbench.solvers import ancestral, ode
+    from fmbench.solvers.nfe import CountedNetwork
+    from fmbench.two_sided import Spread, TwoSidedMethod
 
 _HOMES = {
     "Batch": "fmbench.method",
+    "CountedNetwork": "fmbench.solvers.nfe",
     "Dataset": "fmbench.data.base",
     "Density": "fmbench.data.base",
+    "FlowMethod": "fmbench.flow",
     "GaussianPathMethod": "fmbench.gaussian_path",
     "Levels": "fmbench.data.base",
+    "LikelihoodSettings": "fmbench.likelihood",
+    "LogDensity": "fmbench.likelihood",
     "Method": "fmbench.method",
     "Metric": "fmbench.metrics.base",
     "MetricValue": "fmbench.metrics.base",
+    "Preconditioning": "fmbench.gaussian_path",
+    "Preparation": "fmbench.method",
     "Sampler": "fmbench.config",
+    "Spread": "fmbench.two_sided",
     "Standardise": "fmbench.data.base",
     "Task": "fmbench.method",
     "Transform": "fmbench.data.base",
+    "TwoSidedMethod": "fmbench.two_sided",
     "ancestral": "fmbench.solvers",
     "couplings": "fmbench",
     "likelihood": "fmbench",
     "objectives": "fmbench",
+    "ode": "fmbench.solvers",
     "paths": "fmbench",
+    "sources": "fmbench",
 }
 
 __all__ = [  # noqa: RUF022 - the specs first: they are what a reader needs first
     "DatasetSpec", "MethodSpec", "MetricSpec", "NetworkSpec", "Option", "hookimpl",
-    "Batch", "Dataset", "Density", "GaussianPathMethod", "Levels", "Method", "Metric", "MetricValue", "Sampler",
-    "Standardise", "Task", "Transform", "ancestral", "couplings", "likelihood", "objectives", "paths",
+    "Batch", "CountedNetwork", "Dataset", "Density", "FlowMethod", "GaussianPathMethod", "Levels",
+    "LikelihoodSettings", "LogDensity", "Method", "Metric", "MetricValue", "Preconditioning", "Preparation", "Sampler",
+    "Spread", "Standardise", "Task", "Transform", "TwoSidedMethod", "ancestral", "couplings", "likelihood",
+    "objectives", "ode", "paths", "sources",
 ]  # fmt: skip
 
 

@@ -39,6 +39,7 @@ def fmbench_datasets() -> list[DatasetSpec]:
             summary="1797 scanned digits, 8x8, 17 grey levels; 1437 train, 360 test",
             kind="image",
             features="digits-v1",
+            classes=10,
             licence="UCI Optical Recognition of Handwritten Digits, CC BY 4.0",
         ),
         planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
@@ -56,6 +57,7 @@ def fmbench_networks() -> list[NetworkSpec]:
             "mlp",
             "fmbench.networks.mlp:ResidualMLP",
             summary="residual, time-modulated multilayer perceptron",
+            conditional=True,
             options={
                 "width": Option(default=256, ge=1, help="units of a hidden layer"),
                 "depth": Option(default=3, ge=0, help="residual blocks"),
@@ -67,6 +69,7 @@ def fmbench_networks() -> list[NetworkSpec]:
             "fmbench.networks.unet:UNet",
             summary="convolutional U-Net for square images (diffusers' UNet2DModel)",
             kinds=("image",),
+            conditional=True,
             options={
                 "channels": Option(default=32, ge=4, help="channels at full resolution, a multiple of 4"),
                 "levels": Option(default=2, ge=1, help="resolutions"),
@@ -87,7 +90,7 @@ def fmbench_metrics() -> list[MetricSpec]:
             "nll",
             "fmbench.metrics.nll:NLL",
             summary="negative log-likelihood of the test set; bits/dim for images, nats for points",
-            likelihood=("exact", "pf-ode"),
+            likelihood=("exact", "pf-ode", "truncated"),
             options={
                 "draws": Option(default=1, ge=1, help="K, dequantisation draws combined by log-mean-exp"),
                 "probes": Option(default=4, ge=1, help="Rademacher probes of the trace"),
@@ -101,7 +104,6 @@ def fmbench_metrics() -> list[MetricSpec]:
             "vlb",
             "fmbench.metrics.nll:VariationalBound",
             summary="variational bound on the test set's NLL, where a method has one",
-            kinds=("image",),
             likelihood=("vlb",),
             options={"batch_size": Option(default=512, ge=1, help="points bounded together")},
         ),

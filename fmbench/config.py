@@ -37,6 +37,8 @@ class Train(Section):
     weight_decay: float = Field(0.0, ge=0, description="decoupled weight decay (AdamW)")
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average that is scored")
+    conditional: bool = Field(default=False, description="whether to train on the classes of the data")
+    label_dropout: float = Field(0.1, gt=0, lt=1, description="share of labels hidden from a conditional model")
 
 
 class Sampler(Section):
@@ -44,6 +46,9 @@ class Sampler(Section):
 
     name: str = Field("dopri5", description="a solver, or 'native' for the method's own")
     steps: int = Field(0, ge=0, description="steps of a fixed-step sampler; 0: its own default")
+    corrections: int = Field(0, ge=0, description="Langevin steps at each noise level; 0: the sampler's own default")
+    snr: float = Field(0.0, ge=0, description="signal-to-noise ratio of a Langevin step; 0: the sampler's own default")
+    guidance: float = Field(1.0, ge=0, description="classifier-free guidance of a conditional model; 1: none")
     rtol: float = Field(1e-5, gt=0, description="relative tolerance")
     atol: float = Field(1e-5, gt=0, description="absolute tolerance")
     batch_size: int = Field(256, ge=1, description="samples solved together; adaptive steps depend on it")

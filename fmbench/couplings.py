@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
+
+from fmbench.errors import SolverError
 
 
 class Coupling(ABC):
-    """Pairs the noise of a batch with its data."""
+    """Pairs the noise of a batch with its data.
+
+    Data points stay where they are, so that each is used once and keeps its label; only the noise is reordered.
+    """
 
     @abstractmethod
     def pair(self, x0: Tensor, x1: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """(x0, x1), each (n, ...), reordered so that row i of one belongs with row i of the other."""
+        """(x0, x1), each (n, ...), x0 reordered so that row i of one belongs with row i of the other.
+
+        Raises:
+            SolverError: the points have no plan.
+        """
 
 
 class Independent(Coupling):
@@ -23,3 +37,87 @@ class Independent(Coupling):
         """The batch as it is."""
         del generator
         return x0, x1
+
+
+@dataclass(frozen=True)
+class MinibatchOT(Coupling):
+    """The exact optimal-transport plan of the batch under squared distance: Tong et al. 2024, section 3.2.
+
+    Between two equal numbers of equally heavy points the plan is an assignment: a permutation, with nothing to draw.
+    (Drawing pairs from the plan with replacement would use 63 % of a batch.)
+
+    Args:
+        solver: "assignment", SciPy's shortest augmenting paths, or "emd", POT's network simplex: the same plan, two
+            to three times slower.
+    """
+
+    solver: Literal["assignment", "emd"] = "assignment"
+
+    def pair(self, x0: Tensor, x1: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The noise, permuted."""
+        del generator
+        costs = squared_distances(x1, x0)
+        if self.solver == "assignment":
+            from scipy.optimize import linear_sum_assignment
+
+            _, chosen = linear_sum_assignment(costs)
+        else:
+            import ot
+
+            chosen = ot.emd([], [], costs, numItermax=10_000_000, check_marginals=False).argmax(axis=1)
+        return x0[torch.from_numpy(chosen).to(x0.device)], x1
+
+
+@dataclass(frozen=True)
+class Sinkhorn(Coupling):
+    """The entropic plan of the batch, by POT: each data point draws its noise from its row of the plan.
+
+    Each data point is used once; a noise may be used more than once, as the plan says.
+
+    Args:
+        regularisation: epsilon of the entropy; 2 sigma^2 for the Schroedinger bridge of a Brownian motion of
+            deviation sigma (Tong et al. 2024, proposition 3.4).
+        iterations: at most; a plan that has not converged is refused.
+        tolerance: on the marginals.
+    """
+
+    regularisation: float
+    iterations: int = 10_000
+    tolerance: float = 1e-4
+
+    def pair(self, x0: Tensor, x1: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """The noise, drawn row by row."""
+        plan = torch.from_numpy(self.plan(x0, x1)).to(x0.device)
+        return x0[torch.multinomial(plan, 1, generator=generator)[:, 0]], x1
+
+    def plan(self, x0: Tensor, x1: Tensor) -> NDArray[np.float64]:
+        """The plan, (n, n): rows are data, columns are noise."""
+        import ot
+
+        costs = squared_distances(x1, x0)
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            plan: NDArray[np.float64] = ot.sinkhorn(
+                [], [], costs, self.regularisation, numItermax=self.iterations, stopThr=self.tolerance
+            )
+        if said or not np.isfinite(plan).all() or not (plan.sum(axis=1) > 0).all():
+            reason = " ".join(str(said[0].message).split()) if said else "a row of the plan is empty"
+            raise SolverError(f"Sinkhorn with regularisation {self.regularisation:g}: {reason}; raise it")
+        return plan
+
+
+def squared_distances(x: Tensor, y: Tensor) -> NDArray[np.float64]:
+    """Between the rows of x and of y, flattened, each (n, ...); (n, n), float64.
+
+    Raises:
+        SolverError: one is not finite, or all are equal so that every plan is as good.
+    """
+    costs: NDArray[np.float64] = torch.cdist(x.flatten(1), y.flatten(1)).square().double().cpu().numpy()
+    low, high = costs.min(), costs.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise SolverError("optimal transport: a distance of the batch is not finite (NaN or infinite points)")
+    if low == high and len(costs) > 1:
+        raise SolverError(
+            f"optimal transport: all distances of the batch are {low:g}, so no plan is better than another"
+        )
+    return costs

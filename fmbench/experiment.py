@@ -134,7 +134,16 @@ def resolve_one(
     dataset: DatasetSpec,
     plugins: Plugins,
 ) -> Resolved:
-    """The training (without its seed) and the evaluation of one method, every default filled in."""
+    """The training (without its seed) and the evaluation of one method, every default filled in.
+
+    Raises:
+        FmbenchError: the method cannot model such data.
+    """
+    if dataset.kind not in method.kinds:
+        raise FmbenchError(
+            f"method {method.name!r} models {' and '.join(method.kinds)} data, and {dataset.name} is {dataset.kind} "
+            "data"
+        )
     budget: dict[str, Any] = {}
     for key, value in dataset.budget.items():
         budget = merge(budget, parse_assignment(f"{key}={value}"))
@@ -147,8 +156,13 @@ def resolve_one(
         "network": network_component(section(sections, "network"), dataset, plugins),
         "train": validate(Train, section(sections, "train"), "train"),
     }
+    check_classes(training["train"], training["network"], method, dataset, plugins)
     given = section(sections, "sampler")
     sampler = resolve_sampler(validate(Sampler, {"name": method.headline_sampler, **given}, "sampler"), method)
+    if sampler.guidance != 1 and not training["train"].conditional:
+        raise FmbenchError(
+            f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"
+        )
     wanted = [spec.name for spec in plugins.metrics if spec.default] if metrics is None else metrics
     chosen = [plugins.metrics.get(name) for name in wanted]
     for spec in chosen:
@@ -162,6 +176,24 @@ def resolve_one(
         sampled=tuple(spec.name for spec in applicable if spec.samples),
     )
     return training, evaluation
+
+
+def check_classes(train: Train, network: Component, method: MethodSpec, dataset: DatasetSpec, plugins: Plugins) -> None:
+    """Whether all parts of a conditional training know classes.
+
+    Raises:
+        FmbenchError: one does not.
+    """
+    if not train.conditional:
+        return
+    parts = {
+        f"method {method.name!r}": method.conditional,
+        f"network {network.name!r}": plugins.networks.get(network.name).conditional,
+        f"dataset {dataset.name!r}": dataset.classes > 0,
+    }
+    for part, able in parts.items():
+        if not able:
+            raise FmbenchError(f"train.conditional = true: {part} has no classes")
 
 
 def assemble(asked: Resolved, plain: Resolved, seed: int) -> RunRequest:
@@ -213,6 +245,12 @@ def options_of(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, S
     options: dict[str, Scalar] = validate(
         options_model(spec.name, tuple(spec.options.items())), given, prefix
     ).model_dump()
+    for key, option in spec.options.items():
+        if option.above and not float(options[key]) > float(options[option.above]):
+            raise FmbenchError(
+                f"{prefix}.{key} = {options[key]}: must be greater than "
+                f"{prefix}.{option.above} = {options[option.above]}"
+            )
     return options
 
 

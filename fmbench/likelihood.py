@@ -10,7 +10,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fmbench.paths import Path
 from fmbench.solvers.ode import Field, solve
 
 
@@ -48,8 +47,11 @@ class FlowLike(Protocol):
     """What the change of variables asks of a method."""
 
     @property
-    def path(self) -> Path:
-        """Gives the interval and the density at its noise end."""
+    def interval(self) -> tuple[float, float]:
+        """(t_min, t_max)."""
+
+    def source_log_prob(self, x: Tensor) -> Tensor:
+        """Log-density at t_min, in nats, of x (n, d); shape (n,)."""
 
     def velocity(self, t: float, x: Tensor) -> Tensor:
         """dx/dt at time t."""
@@ -62,7 +64,7 @@ def ode_log_prob(flow: FlowLike, x: Tensor, settings: LikelihoodSettings, genera
     eq. 4). The probes are drawn once and kept for the whole solve.
 
     Args:
-        flow: the path and the velocity.
+        flow: the interval, the source and the velocity.
         x: (n, ...), float64, model space.
         settings: tolerances and the trace.
         generator: source of the probes.
@@ -80,10 +82,10 @@ def ode_log_prob(flow: FlowLike, x: Tensor, settings: LikelihoodSettings, genera
         return torch.cat([velocity.flatten(1), trace], dim=1)
 
     start = torch.cat([x.flatten(1), x.new_zeros(n, columns)], dim=1)
-    interval = (flow.path.t_max, flow.path.t_min)
-    end = solve(field, start, interval, method="dopri5", rtol=settings.rtol, atol=settings.atol)
+    t_min, t_max = flow.interval
+    end = solve(field, start, (t_max, t_min), method="dopri5", rtol=settings.rtol, atol=settings.atol)
     # Integrated from data to noise, the accumulated trace is minus the integral from noise to data.
-    each = flow.path.source_log_prob(end[:, :dimension])[:, None] + end[:, dimension:]
+    each = flow.source_log_prob(end[:, :dimension])[:, None] + end[:, dimension:]
     spread = each.std(dim=1) / math.sqrt(columns) if columns > 1 else None
     return LogDensity(each.mean(dim=1), spread)
 

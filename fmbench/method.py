@@ -7,6 +7,7 @@ is offered by those methods that have it.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,15 +27,33 @@ class Task:
     Args:
         shape: of one point in model space.
         data_rms: root mean square of the training data in model space.
-        network: builds the network that every method of the run shares, for data of a given shape.
+        network: builds the network that every method of the run shares, for data of a given shape. With classes it
+            is called as (t, x, labels), where the label `classes` means "no class".
+        size: number of training points.
+        bounds: the interval that holds every coordinate of the data (integer levels have one); None where there is
+            none.
+        classes: number of classes to condition on; 0 for unconditional training.
+        label_dropout: share of the labels of a batch that conditional training replaces by "no class".
     """
 
     shape: tuple[int, ...]
     data_rms: float
     network: Callable[[tuple[int, ...]], nn.Module]
+    size: int = 1
+    bounds: tuple[float, float] | None = None
+    classes: int = 0
+    label_dropout: float = 0.1
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates of a point."""
+        return math.prod(self.shape)
 
     def build_network(self) -> CountedNetwork:
-        """The shared network, freshly initialised: (t, x) -> output shaped as x, t (n,) or (1,); calls are counted."""
+        """The shared network, freshly initialised: (t, x) -> output shaped as x, t (n,) or (1,); calls are counted.
+
+        With classes it takes labels too: (t, x, labels).
+        """
         return CountedNetwork(self.network(self.shape))
 
 
@@ -45,20 +64,44 @@ class Batch:
     Args:
         x: (n, *shape), model space, float32; levels are already dequantised.
         labels: (n,), int64, where the data has any.
+        companions: (m, *shape), points of the batches to come, for methods that ask for them.
         generator: the only source of randomness that a loss may use; it makes a step repeatable.
     """
 
     x: Tensor
     labels: Tensor | None
     generator: torch.Generator
+    companions: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a method may use before its first step; the time and the images it takes are charged to training.
+
+    Args:
+        x: (n, *shape), the training split in model space, float32; one dequantisation draw a point.
+        generator: the only source of randomness.
+        batch_size: points that a training step sees; larger blocks may not fit.
+        teacher: the trained teacher, for methods whose spec names one: averaged weights, in evaluation mode.
+    """
+
+    x: Tensor
+    generator: torch.Generator
+    batch_size: int
+    teacher: Method | None = None
 
 
 class Method(nn.Module, ABC):
     """A generative method.
 
+    One without trainable parameters is fitted by `prepare` alone; its loss is never asked for.
+
     Args:
         task: the shape and scale of the data, and the shared network.
     """
+
+    companions: int = 0
+    """How many further batches a loss wants to see beside its own, without training on them."""
 
     def __init__(self, task: Task) -> None:
         super().__init__()
@@ -67,6 +110,13 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
         """A scalar to descend."""
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Work before the first step, as fitting statistics or sampling a teacher; nothing by default.
+
+        It runs again when an interrupted training resumes, so it must be a function of the preparation alone. What
+        is needed to sample must be in buffers or parameters; what only the loss needs may be kept anywhere.
+        """
 
     @abstractmethod
     def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
@@ -80,6 +130,8 @@ class Method(nn.Module, ABC):
         """Variational upper bound on -log p(x) in nats, (n,), for methods whose spec names "vlb"."""
         raise NotImplementedError(f"{type(self).__name__} has no variational bound; its spec should not name 'vlb'")
 
-    def forward(self, x: Tensor, labels: Tensor | None, generator: torch.Generator) -> Tensor:
+    def forward(
+        self, x: Tensor, labels: Tensor | None, generator: torch.Generator, companions: Tensor | None = None
+    ) -> Tensor:
         """The loss of a batch; what wrappers for devices and precision call."""
-        return self.loss(Batch(x, labels, generator))
+        return self.loss(Batch(x, labels, generator, companions))

@@ -7,6 +7,7 @@ velocity, noise, score and data gives all the others. One 2 x 2 rule serves the 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
@@ -74,3 +75,24 @@ def convert(value: Tensor, source: Quantity, wanted: Quantity, c: Coefficients, 
     q1, q2 = combination(wanted, c)
     det = c.alpha * p2 - c.sigma * p1
     return (q1 * p2 - q2 * p1) / det * x + (c.alpha * q2 - c.sigma * q1) / det * value
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One answer of a network at x_t = x, read as any of the quantities.
+
+    Args:
+        value: the predicted quantity, shaped as x.
+        quantity: which it is.
+        c: the path's coefficients at t.
+        x: (n, ...).
+    """
+
+    value: Tensor
+    quantity: Quantity
+    c: Coefficients
+    x: Tensor
+
+    def read(self, wanted: Quantity) -> Tensor:
+        """The wanted quantity, shaped as x."""
+        return convert(self.value, self.quantity, wanted, self.c, self.x)

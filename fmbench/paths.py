@@ -17,6 +17,9 @@ from torch import Tensor
 
 from fmbench.errors import FmbenchError
 
+LEVEL_MARGIN = 1e-3
+COSINE_OFFSET = 0.008
+BISECTIONS = 60  # halvings of [0, 1]: beyond float64
 T_END = 1 - 1e-5  # diffusion paths stop here: their velocity is singular at t = 1 (Song et al. 2021, appendix C)
 
 
@@ -59,6 +62,38 @@ class Path(ABC):
         u = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float64)
         return self.t_min + (self.t_max - self.t_min) * u
 
+    def diffusion(self, t: Tensor) -> Tensor:
+        """g^2(t) of the reverse SDE dx = (u + g^2 score / 2) dt + g dw, which has the marginals of the path.
+
+        The diffusion whose forward process the path describes: g^2 = 2 sigma (sigma alpha'/alpha - sigma')
+        (Kingma et al. 2021, eq. 8, with time reversed). Any other g >= 0 would do (Albergo et al. 2023, theorem 2.8).
+        """
+        c = self.at(t)
+        return 2 * c.sigma * (c.sigma * c.d_alpha / c.alpha - c.d_sigma)
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """lambda(t) = log(alpha / sigma), rising with t."""
+        c = self.at(t)
+        return torch.log(c.alpha) - torch.log(c.sigma)
+
+    def levels(self, n: int) -> Tensor:
+        """N times, equally spaced in log(alpha / sigma), float64: the noise levels of Langevin and DPM-Solver.
+
+        They keep LEVEL_MARGIN from 0 and 1, where the logarithm may be infinite.
+        """
+        ends = torch.tensor(
+            [max(self.t_min, LEVEL_MARGIN if self.at(torch.zeros(1).double()).alpha == 0 else 0), 1 - LEVEL_MARGIN],
+            dtype=torch.float64,
+        )
+        low, high = self.log_snr(ends).tolist()
+        wanted = torch.linspace(low, high, n, dtype=torch.float64)
+        below, above = ends[0].expand(n).clone(), ends[1].expand(n).clone()
+        for _ in range(BISECTIONS):
+            middle = (below + above) / 2
+            less = self.log_snr(middle) < wanted
+            below, above = torch.where(less, middle, below), torch.where(less, above, middle)
+        return (below + above) / 2
+
     @property
     def source_std(self) -> float:
         """Standard deviation of the Gaussian from which x at t_min is drawn."""
@@ -77,8 +112,16 @@ class Path(ABC):
         return -0.5 * flat.square().sum(1) - constant
 
 
+class _FromNothing(Path):
+    """Paths with alpha(0) = 0, which no forward diffusion reaches: its g^2 would be infinite at t = 0."""
+
+    def diffusion(self, t: Tensor) -> Tensor:
+        """g^2 = 2 sigma: finite at t = 0, zero with sigma at t = 1 (Ma et al. 2024, section 2.4)."""
+        return 2 * self.at(t).sigma
+
+
 @dataclass(frozen=True)
-class CondOT(Path):
+class CondOT(_FromNothing):
     """alpha = t, sigma = 1 - (1 - sigma_min) t: Lipman et al. 2023, eq. 20."""
 
     sigma_min: float = 1e-4
@@ -93,7 +136,7 @@ class CondOT(Path):
 
 
 @dataclass(frozen=True)
-class Linear(Path):
+class Linear(_FromNothing):
     """alpha = t, sigma = 1 - t: Liu et al. 2023, eq. 1."""
 
     def at(self, t: Tensor) -> Coefficients:
@@ -102,7 +145,7 @@ class Linear(Path):
 
 
 @dataclass(frozen=True)
-class Trig(Path):
+class Trig(_FromNothing):
     """alpha = sin(pi t / 2), sigma = cos(pi t / 2): Albergo and Vanden-Eijnden 2023, eq. 5."""
 
     def at(self, t: Tensor) -> Coefficients:
@@ -147,6 +190,27 @@ class SubVP(_BetaPath):
         beta, total = self._schedule(t)
         alpha = torch.exp(-0.5 * total)
         return Coefficients(alpha, -torch.expm1(-total), 0.5 * beta * alpha, -beta * alpha * alpha)
+
+
+@dataclass(frozen=True)
+class Cosine(Path):
+    """alpha = cos(a(s)) / cos(a(0)), a(s) = (pi/2) (s + .008) / 1.008, sigma^2 = 1 - alpha^2.
+
+    Nichol and Dhariwal 2021, eq. 17. alpha is zero at t = 0, where their chain clips beta; here the range of t stops at 1e-3.
+    """
+
+    t_min: float = 1e-3
+    t_max: float = T_END
+
+    def at(self, t: Tensor) -> Coefficients:
+        rate = math.pi / 2 / (1 + COSINE_OFFSET)
+        angle = rate * (1 - t + COSINE_OFFSET)
+        start = rate * COSINE_OFFSET
+        alpha = torch.cos(angle) / math.cos(start)
+        # 1 - alpha^2 without cancellation: cos^2 a - cos^2 b = sin(b - a) sin(b + a)
+        sigma = torch.sqrt(torch.sin(angle - start) * torch.sin(angle + start)) / math.cos(start)
+        d_alpha = rate * torch.sin(angle) / math.cos(start)
+        return Coefficients(alpha, sigma, d_alpha, -alpha * d_alpha / sigma)
 
 
 @dataclass(frozen=True)

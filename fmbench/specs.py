@@ -24,6 +24,8 @@ class Option:
     lt: float | None = None
     le: float | None = None
     choices: tuple[str, ...] = ()
+    above: str = ""
+    """Another option of the same plugin than which this one must be greater."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,18 @@ class MethodSpec(Spec):
     """A generative method: one row of the table.
 
     Args:
+        kinds: the kinds of data it can model.
         family: the heading under which it is listed, as "flow matching".
         paper: citation key or reference.
         provides: what samplers may use: "velocity" (of an ODE from noise to data), "score", "data" (the
             denoiser's estimate of x1).
         likelihoods: families of log-likelihood it can report: "exact", "pf-ode" (change of variables along the
-            flow) or "vlb" (variational bound). Empty where it has none.
+            flow), "truncated" (exact but for a cut power series, hence biased) or "vlb" (variational bound). Empty
+            where it has none.
         native_sampler: the sampler of its paper; the headline sampler of methods without a velocity.
+        conditional: whether it can be trained on classes and guided.
+        teacher: a method that is trained first, under the same budget and seed and with its default options, and
+            handed to `prepare`; its cost is charged to this method's training.
     """
 
     family: str = "other"
@@ -75,6 +82,9 @@ class MethodSpec(Spec):
     provides: tuple[str, ...] = ("velocity", "score", "data")
     likelihoods: tuple[str, ...] = ("pf-ode",)
     native_sampler: str = "dopri5"
+    kinds: tuple[str, ...] = ("image", "vector")
+    conditional: bool = False
+    teacher: str = ""
 
     @property
     def headline_sampler(self) -> str:
@@ -90,12 +100,14 @@ class DatasetSpec(Spec):
         kind: "image" or "vector"; metrics say which kind they measure.
         features: the feature extractor of FID on these images.
         licence: terms under which the data may be used.
+        classes: number of classes of its labels; 0 without labels.
         budget: configuration defaults that suit the data, by dotted key, as {"train.steps": 2400}.
     """
 
     kind: str = "vector"
     features: str = ""
     licence: str = ""
+    classes: int = 0
     budget: Mapping[str, Scalar] = field(default_factory=dict)
 
 
@@ -105,9 +117,12 @@ class NetworkSpec(Spec):
 
     Args:
         kinds: the kinds of data it accepts.
+        conditional: whether it takes classes: factory(shape, classes=k, **options) -> module, called as
+            (t, x, labels) with labels (n,) from 0 to k, of which k means "no class".
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
+    conditional: bool = False
 
 
 @dataclass(frozen=True)

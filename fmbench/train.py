@@ -62,8 +62,8 @@ class Batches:
     Epochs are fresh permutations laid end to end; a batch may span two of them.
     """
 
-    def __init__(self, dataset: Dataset, size: int, seed: int, device: torch.device) -> None:
-        self._data = dataset.train.to(device)
+    def __init__(self, dataset: Dataset, size: int, seed: int, device: torch.device, companions: int = 0) -> None:
+        self._data, self._companions = dataset.train.to(device), companions
         self._labels = None if dataset.train_labels is None else dataset.train_labels.to(device)
         self._transform = dataset.transform
         self._size, self._seed, self._device = size, seed, device
@@ -73,7 +73,13 @@ class Batches:
         generator = stream(self._device, self._seed, "batch", step)
         indices = self._indices(step)
         x = self._transform.encode(self._data[indices], generator, torch.float32)
-        return Batch(x, None if self._labels is None else self._labels[indices], generator)
+        labels = None if self._labels is None else self._labels[indices]
+        return Batch(x, labels, generator, self._ahead(step, generator) if self._companions else None)
+
+    def _ahead(self, step: int, generator: torch.Generator) -> Tensor:
+        """The points of the next batches, which a coupling may look at."""
+        ahead = torch.cat([self._indices(later) for later in range(step + 1, step + 1 + self._companions)])
+        return self._transform.encode(self._data[ahead], generator, torch.float32)
 
     def _indices(self, step: int) -> Tensor:
         n = len(self._data)
@@ -91,9 +97,22 @@ class Batches:
         return order.to(self._device)
 
 
+@dataclass(frozen=True)
+class Charge:
+    """What a method did before its first step, as its teacher's training: it counts as training.
+
+    Args:
+        seconds: it took.
+        images: it saw.
+    """
+
+    seconds: float = 0.0
+    images: int = 0
+
+
 @dataclass
 class Progress:
-    """How far training is, and what it cost so far."""
+    """How far training is, and what it cost so far, the charge included."""
 
     step: int = 0
     seconds: float = 0.0
@@ -112,6 +131,7 @@ class Trainer:
         directory: where checkpoints and the log go.
         device: "cpu" or "cuda".
         checkpoint_seconds: longest stretch of work that a crash may lose.
+        charge: what was spent before the first step.
     """
 
     def __init__(
@@ -123,6 +143,7 @@ class Trainer:
         *,
         device: str,
         checkpoint_seconds: float,
+        charge: Charge,
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
         self.device, self.checkpoint_seconds = device, checkpoint_seconds
@@ -138,8 +159,9 @@ class Trainer:
             weight_decay=settings.weight_decay,
             fused=True,
         )
-        self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device)
-        self.progress = Progress()
+        self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
+        self.charge = charge
+        self.progress = Progress(seconds=charge.seconds)
         self._pending: list[Tensor] = []  # losses still on the device
 
     def run(self, watcher: Watcher) -> None:
@@ -181,7 +203,7 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, step)
         batch = self.batches[step]
-        loss = self.model(batch.x, batch.labels, batch.generator)
+        loss = self.model(batch.x, batch.labels, batch.generator, batch.companions)
         self.fabric.backward(loss)
         self.weights.gather_gradient()
         self.weights.clip_gradient(self.settings.clip)
@@ -241,7 +263,7 @@ class Trainer:
         files.append_lines(self.directory.train_log, kept)
 
     def _summary(self) -> TrainingSummary:
-        images = self.settings.steps * self.settings.batch_size
+        images = self.settings.steps * self.settings.batch_size + self.charge.images
         return TrainingSummary(
             params=sum(parameter.numel() for parameter in self.model.module.parameters()),
             seconds=self.progress.seconds,

@@ -6,39 +6,23 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import torch
 
-from fmbench import checkpoints, provenance
+from fmbench import provenance
 from fmbench.config import RunRequest
 from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError, FmbenchError
 from fmbench.evaluate import evaluate
-from fmbench.method import Method, Task
 from fmbench.metrics.base import Evaluation
 from fmbench.plugins import Plugins, describe
 from fmbench.progress import Watcher
-from fmbench.seeding import derive
 from fmbench.store.cells import missing
 from fmbench.store.files import write_text
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
-from fmbench.train import Interrupted, Trainer
-from fmbench.weights import FlatWeights
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How a run is carried out; nothing here may change a number on the same kind of device.
-
-    Args:
-        device: "cpu" or "cuda".
-        checkpoint_seconds: longest stretch of training that a crash may lose.
-    """
-
-    device: str
-    checkpoint_seconds: float = 30.0
+from fmbench.train import Interrupted
+from fmbench.training import Runtime, School, load_averaged
 
 
 def choose_device(asked: str) -> str:
@@ -94,18 +78,11 @@ def _train_and_evaluate(
     environment = provenance.environment(factory, plugins.methods.origin(spec.name), runtime.device)
     dataset_spec = plugins.datasets.get(request.dataset.name)
     dataset: Dataset = dataset_spec.load()(**request.dataset.options)
-    method = build(run, dataset, plugins)
+    school = School(dataset, plugins, runtime, watcher)
+    method = school.build(request)
     if directory.training() is None:
-        trainer = Trainer(
-            request,
-            method,
-            dataset,
-            directory,
-            device=runtime.device,
-            checkpoint_seconds=runtime.checkpoint_seconds,
-        )
         directory.set_environment("train", environment)
-        trainer.run(watcher)
+        school.train(request, method, directory)
     directory.set_status(StatusRecord(state="running", stage="evaluate", step=steps, steps=steps))
     if missing(run, directory):
         device = torch.device(runtime.device)
@@ -125,37 +102,6 @@ def _train_and_evaluate(
             "peak_memory_bytes": provenance.peak_memory(runtime.device),
         }
         directory.set_environment("evaluate", {**environment, **cost})
-
-
-def build(run: RunRequest, dataset: Dataset, plugins: Plugins) -> Method:
-    """The method with fresh weights, which depend on the seed alone."""
-    request = run.training
-    network = plugins.networks.get(request.network.name)
-    task = Task(
-        shape=dataset.shape,
-        data_rms=dataset.rms(),
-        network=lambda shape: network.load()(shape, **request.network.options),
-    )
-    torch.manual_seed(derive(request.seed, "initialise"))
-    method = plugins.methods.get(request.method.name).load()(task, **request.method.options)
-    if not isinstance(method, Method):
-        raise TypeError(f"method {request.method.name!r} is a {type(method).__name__}, not a fmbench.api.Method")
-    return method
-
-
-def load_averaged(method: Method, directory: RunDirectory, device: torch.device) -> Method:
-    """The method with the averaged weights of the last checkpoint, ready to be scored.
-
-    Raises:
-        FmbenchError: the checkpoint is gone.
-    """
-    state = checkpoints.load(directory.checkpoints, device)
-    if state is None:
-        raise FmbenchError("its checkpoints were removed: delete the run's directory to train again")
-    method = method.to(device)
-    method.load_state_dict(state["method"])  # buffers too
-    FlatWeights(method).assign(state["average"])
-    return method.eval().requires_grad_(requires_grad=False)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fmbench_plugins.edm import Karras
 
 from fmbench import paths
 from fmbench.testing.oracles import GaussianLaw
@@ -15,6 +16,8 @@ PATHS = {
     "vp": paths.VP(),
     "sub-vp": paths.SubVP(),
     "ve": paths.VE(),
+    "cosine": paths.Cosine(),
+    "karras": Karras(),
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fmbench import worker
 from fmbench.cli import main
+from fmbench.training import Runtime
 
 if __name__ == "__main__":
-    worker.Runtime.__init__.__defaults__ = (0.0,)
+    Runtime.__init__.__defaults__ = (0.0,)
     main()

@@ -6,6 +6,7 @@ import hashlib
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,9 @@ from torch import Tensor
 
 class Transform(ABC):
     """Between raw data and the space in which models work."""
+
+    bounds: ClassVar[tuple[float, float] | None] = None
+    """The interval that holds every coordinate in model space, where there is one."""
 
     @abstractmethod
     def encode(self, raw: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -35,6 +39,7 @@ class Levels(Transform):
     """
 
     levels: int
+    bounds = (-1.0, 1.0)
 
     def encode(self, raw: Tensor, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
         u = torch.rand(raw.shape, generator=generator, device=raw.device, dtype=dtype)

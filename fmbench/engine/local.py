@@ -46,8 +46,9 @@ def run_all(
         console.print(f"{len(cells) - len(waiting)} of {len(cells)} runs are done already")
     if waiting:
         from fmbench import worker  # torch, only where there is work
+        from fmbench.training import Runtime
 
-        runtime = worker.Runtime(worker.choose_device(device))
+        runtime = Runtime(worker.choose_device(device))
         for run, directory in waiting:
             directory.create(run)
             name = f"{run.training.method.name} on {run.training.dataset.name}, seed {run.training.seed}"

@@ -60,19 +60,23 @@ class ResidualMLP(nn.Module):
         width: of the hidden layers.
         depth: number of residual blocks.
         time_width: of the time embedding.
+        classes: number of classes to condition on; one more label means "no class".
     """
 
-    def __init__(self, shape: tuple[int, ...], *, width: int, depth: int, time_width: int) -> None:
+    def __init__(self, shape: tuple[int, ...], *, width: int, depth: int, time_width: int, classes: int = 0) -> None:
         super().__init__()
         dimension = math.prod(shape)
         self.time = TimeEmbedding(time_width)
+        self.label = nn.Embedding(classes + 1, time_width) if classes else None
         self.first = nn.Linear(dimension, width)
         self.blocks = nn.ModuleList(Block(width, time_width) for _ in range(depth))
         self.last = nn.Linear(width, dimension)
 
-    def forward(self, t: Tensor, x: Tensor) -> Tensor:
-        """T of shape (n,) or (1,), x of shape (n, *shape) -> shaped as x."""
+    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """T of shape (n,) or (1,), x of shape (n, *shape), labels of shape (n,) -> shaped as x."""
         time = self.time(t)
+        if self.label is not None:
+            time = time + self.label(labels)
         h = self.first(x.flatten(1))
         for block in self.blocks:
             h = block(h, time)

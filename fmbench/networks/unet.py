@@ -18,6 +18,7 @@ class UNet(nn.Module):
         layers: residual blocks at each resolution.
         attention: whether the lowest resolution has self-attention.
         dropout: probability of dropping a feature.
+        classes: number of classes to condition on; one more label means "no class".
 
     Raises:
         FmbenchError: the data are not such images.
@@ -32,6 +33,7 @@ class UNet(nn.Module):
         layers: int,
         attention: bool,
         dropout: float,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
@@ -56,9 +58,10 @@ class UNet(nn.Module):
             attention_head_dim=min(64, channels),
             dropout=dropout,
             add_attention=attention,
+            num_class_embeds=classes + 1 if classes else None,
         )
 
-    def forward(self, t: Tensor, x: Tensor) -> Tensor:
-        """T of shape (n,) or (1,), x of shape (n, *shape) -> shaped as x."""
-        out: Tensor = self.model(x, TIME_SCALE * t, return_dict=False)[0]
+    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """T of shape (n,) or (1,), x of shape (n, *shape), labels of shape (n,) -> shaped as x."""
+        out: Tensor = self.model(x, TIME_SCALE * t, class_labels=labels, return_dict=False)[0]
         return out

@@ -20,6 +20,8 @@ class SamplerSpec:
         factory: "module:function", called as function(method, x0, settings, generator) -> x1.
         needs: what the method must provide: "velocity", "score" or "data".
         steps: the default number of steps; 0 for adaptive ones.
+        corrections: the default number of Langevin steps at each noise level; 0 where it makes none.
+        snr: the default signal-to-noise ratio of those.
         summary: one line.
     """
 
@@ -27,6 +29,8 @@ class SamplerSpec:
     needs: str
     steps: int
     summary: str
+    corrections: int = 0
+    snr: float = 0.0
 
     @property
     def adaptive(self) -> bool:
@@ -40,14 +44,23 @@ class SamplerSpec:
         return function
 
 
-_ODE = "fmbench.solvers.ode:sample"
+_ODE, _SDE, _EXPONENTIAL = (f"fmbench.solvers.{name}:sample" for name in ("ode", "sde", "exponential"))
 SAMPLERS = {
     "dopri5": SamplerSpec(_ODE, "velocity", 0, "Dormand-Prince 5(4), adaptive"),
     "euler": SamplerSpec(_ODE, "velocity", 100, "Euler, fixed step"),
     "midpoint": SamplerSpec(_ODE, "velocity", 50, "explicit midpoint, fixed step, 2 calls a step"),
     "heun": SamplerSpec(_ODE, "velocity", 50, "Heun's second-order method, fixed step, 2 calls a step"),
     "rk4": SamplerSpec(_ODE, "velocity", 25, "classical fourth-order Runge-Kutta, fixed step, 4 calls a step"),
+    "ddim": SamplerSpec(_EXPONENTIAL, "data", 50, "exponential Euler, deterministic DDIM"),
+    "dpm-solver": SamplerSpec(_EXPONENTIAL, "data", 20, "exponential two-step method, DPM-Solver++ 2M"),
     "ancestral": SamplerSpec("fmbench.solvers.ancestral:sample", "data", 1000, "posterior by posterior, as DDPM"),
+    "euler-maruyama": SamplerSpec(_SDE, "score", 1000, "Euler-Maruyama on the reverse SDE"),
+    "reverse-diffusion": SamplerSpec(_SDE, "score", 1000, "the forward steps, reversed"),
+    "pc": SamplerSpec(_SDE, "score", 500, "reverse diffusion, each step corrected by Langevin", 1, 0.16),
+    "pc-em": SamplerSpec(_SDE, "score", 500, "Euler-Maruyama, each step corrected by Langevin", 1, 0.16),
+    "langevin": SamplerSpec(
+        "fmbench.solvers.sde:langevin", "score", 20, "annealed Langevin dynamics over noise levels", 20, 0.3
+    ),
 }
 
 
@@ -72,4 +85,13 @@ def resolve_sampler(sampler: Sampler, method: MethodSpec) -> Sampler:
         raise FmbenchError(
             f"sampler.steps = {sampler.steps}: {name} chooses its own steps; set sampler.rtol, sampler.atol"
         )
-    return sampler.model_copy(update={"name": name, "steps": sampler.steps or spec.steps})
+    if (sampler.corrections or sampler.snr) and not spec.corrections:
+        able = ", ".join(key for key in usable if SAMPLERS[key].corrections)
+        raise FmbenchError(f"sampler.corrections, sampler.snr: {name} makes no Langevin steps; those that do: {able}")
+    own = {
+        "name": name,
+        "steps": sampler.steps or spec.steps,
+        "corrections": sampler.corrections or spec.corrections,
+        "snr": sampler.snr or spec.snr,
+    }
+    return sampler.model_copy(update=own)

@@ -19,6 +19,10 @@ class DenoiserLike(Protocol):
     def path(self) -> Path:
         """The Gaussian path."""
 
+    @property
+    def variance(self) -> str:
+        """Of a step: "fixedsmall", that of the posterior, or "fixedlarge", the forward step's."""
+
     def denoise(self, t: float, x: Tensor) -> Tensor:
         """The estimate of x1."""
 
@@ -26,13 +30,21 @@ class DenoiserLike(Protocol):
 class Posterior(NamedTuple):
     """q(x_s | x_t, x1) = N(from_x x_t + from_data x1, variance I) for s closer to the data than t.
 
-    `forward` is the variance of q(x_t | x_s), the beta of DDPM.
+    q(x_t | x_s) = N(ratio x_s, forward I): `forward` is the beta of DDPM, `ratio` its sqrt(1 - beta).
     """
 
     from_x: Tensor
     from_data: Tensor
     variance: Tensor
     forward: Tensor
+    ratio: Tensor
+
+    def step_variance(self, kind: str) -> Tensor:
+        """The variance of a sampling step, "fixedsmall" or "fixedlarge" (Ho et al. 2020, section 3.2).
+
+        Without noise where the posterior has none, as in their last step.
+        """
+        return self.forward if kind == "fixedlarge" and self.variance > 0 else self.variance
 
 
 def posterior(path: Path, t: Tensor, s: Tensor) -> Posterior:
@@ -48,11 +60,12 @@ def posterior(path: Path, t: Tensor, s: Tensor) -> Posterior:
         from_data=later.alpha * forward / now.sigma**2,
         variance=forward * later.sigma**2 / now.sigma**2,
         forward=forward,
+        ratio=ratio,
     )
 
 
 def grid(path: Path, steps: int, device: torch.device) -> Tensor:
-    """The times 0 = t_0 < ... < t_steps = 1 of a chain of that many posteriors, float64.
+    """The times t_min = t_0 < ... < t_steps = 1 of a chain of that many posteriors, float64.
 
     The network is called at all but the last. The chain ends at t = 1 itself, also where the path's range stops
     short of it: the posterior there is the estimate of x1, without noise, where sigma(1) = 0.
@@ -69,5 +82,5 @@ def sample(method: DenoiserLike, x0: Tensor, settings: Sampler, generator: torch
             step = posterior(method.path, t, s)
             mean = step.from_x * x + step.from_data * method.denoise(float(t), x)
             noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-            x = mean + step.variance.sqrt() * noise
+            x = mean + step.step_variance(method.variance).sqrt() * noise
     return x

@@ -12,37 +12,41 @@ from torch import Tensor, nn
 
 @dataclass
 class Count:
-    """What a network was asked for: `calls` of it, the `rows` in them, and vector-Jacobian products through it."""
+    """What a network was asked for: `calls` of it, the `rows` in them, and vector-Jacobian products through it.
 
-    calls: int = 0
-    rows: int = 0
-    vjps: int = 0
+    A part that is one of k equal parts of a model counts 1/k, so that a pass through the whole model counts one.
+    """
+
+    calls: float = 0
+    rows: float = 0
+    vjps: float = 0
 
 
 class CountedNetwork(nn.Module):
     """A network (t, x) -> output that counts its forward calls and the backward passes through them.
 
     Args:
-        network: the module that is called; t has shape (n,) or (1,), x shape (n, ...).
+        network: the module that is called; the first dimension of its output is the batch.
+        share: what one call counts: 1, or 1/k for each of the k networks that make up one model.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, share: float = 1) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.share = network, share
         self.count = Count()
 
-    def forward(self, t: Tensor, x: Tensor, **condition: Any) -> Tensor:
+    def forward(self, *inputs: Any, **condition: Any) -> Tensor:
         """Call the network and count the call."""
-        output: Tensor = self.network(t, x, **condition)
-        self.count.calls += 1
-        self.count.rows += len(x)
+        output: Tensor = self.network(*inputs, **condition)
+        self.count.calls += self.share
+        self.count.rows += self.share * len(output)
         if output.requires_grad and not self.training:
             output.register_hook(self._count_vjp)
         return output
 
     def _count_vjp(self, gradient: Tensor) -> None:
         del gradient
-        self.count.vjps += 1
+        self.count.vjps += self.share
 
 
 @contextmanager

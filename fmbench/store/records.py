@@ -86,4 +86,4 @@ class TrainingSummary(Record):
     images: int
     images_per_second: float
     peak_memory_bytes: int
-    final_loss: float
+    final_loss: float | None

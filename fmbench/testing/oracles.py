@@ -26,6 +26,7 @@ class GaussianLaw:
 
     def __init__(self, mean: Tensor, covariance: Tensor) -> None:
         self.mean, self.covariance = mean, covariance
+        self.variances, self.axes = torch.linalg.eigh(covariance)
 
     @property
     def rms(self) -> float:
@@ -55,11 +56,9 @@ class GaussianLaw:
             x: (n, d), float64.
         """
         c = path.coefficients(t, x)
-        alpha, sigma = c.alpha[:, :, None], c.sigma[:, :, None]
-        total = alpha**2 * self.covariance + sigma**2 * torch.eye(len(self.mean), dtype=x.dtype)
-        white = torch.linalg.solve(total, (x - c.alpha * self.mean)[:, :, None])
-        data: Tensor = self.mean + (alpha * (self.covariance @ white))[:, :, 0]
-        noise: Tensor = c.sigma * white[:, :, 0]
+        white = (x - c.alpha * self.mean) @ self.axes / (c.alpha**2 * self.variances + c.sigma**2)
+        data: Tensor = self.mean + c.alpha * (white * self.variances) @ self.axes.T
+        noise: Tensor = c.sigma * white @ self.axes.T
         a, b = objectives.combination(quantity, c)
         return a * data + b * noise
 

@@ -11,10 +11,16 @@ from fmbench.method import Task
 from fmbench.testing.oracles import OracleNetwork
 
 
+def oracle_ddpm(law, **options):
+    options = {"schedule": "linear", "variance": "fixedsmall", "timesteps": 200, **options}
+    path = paths.Cosine() if options["schedule"] == "cosine" else paths.VP()
+    task = Task((3,), law.rms, lambda _: OracleNetwork(law, path, "noise", law.rms))
+    return DDPM(task, beta_min=0.1, beta_max=20.0, **options).eval()
+
+
 @pytest.fixture
 def oracle(law):
-    task = Task((3,), law.rms, lambda _: OracleNetwork(law, paths.VP(), "noise", law.rms))
-    return DDPM(task, beta_min=0.1, beta_max=20.0, timesteps=200).eval()
+    return oracle_ddpm(law)
 
 
 def expected_bound(law, steps):
@@ -61,3 +67,39 @@ def test_the_loss_is_weight_one_on_the_noise(oracle, law, generator):
     c = paths.VP().coefficients(t, x)
     predicted = law.expect("noise", paths.VP(), t, (c.alpha * x + c.sigma * noise).double())
     assert loss.item() == pytest.approx((predicted - noise).square().mean().item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_both_variances_bound_the_likelihood_and_the_small_one_is_tighter_for_known_data(law, schedule):
+    """Ho et al. 2020, section 3.2: fixedsmall is right for a single known point, fixedlarge for N(0, I)."""
+    truth = 0.5 * torch.logdet(2 * math.pi * math.e * law.covariance).item()
+    x = law.sample(4000, torch.Generator().manual_seed(0))
+    bounds = {}
+    for variance in ("fixedsmall", "fixedlarge"):
+        method = oracle_ddpm(law, schedule=schedule, variance=variance, timesteps=100)
+        bounds[variance] = method.bound(x, torch.Generator().manual_seed(1)).mean().item()
+    assert min(bounds.values()) > truth
+    assert bounds["fixedsmall"] != pytest.approx(bounds["fixedlarge"], abs=1e-3)
+
+
+def test_a_kl_of_gaussians_is_that_of_torch():
+    from fmbench_plugins.ddpm import gaussian_kl
+    from torch.distributions import Normal, kl_divergence
+
+    apart, first, second = torch.tensor(0.7), torch.tensor(0.5), torch.tensor(1.3)
+    expected = kl_divergence(Normal(apart, first.sqrt()), Normal(0.0, second.sqrt()))
+    torch.testing.assert_close(gaussian_kl(apart, first, second), expected)
+
+
+def test_fixedlarge_draws_the_right_law_of_unit_data(generator):
+    """For data N(0, I) the optimal reverse variance is beta, so a coarse chain of fixedlarge is exact to O(1/T)."""
+    from fmbench.config import Sampler
+    from fmbench.testing.oracles import GaussianLaw
+
+    law = GaussianLaw(torch.zeros(3).double(), torch.eye(3).double())
+    settings = Sampler(name="ancestral", steps=50)
+    errors = {}
+    for variance in ("fixedsmall", "fixedlarge"):
+        x = oracle_ddpm(law, variance=variance).sample(20_000, settings, generator)
+        errors[variance] = (x.var().item() - 1) ** 2
+    assert errors["fixedlarge"] < errors["fixedsmall"]

@@ -8,7 +8,6 @@ import torch
 from fmbench import paths
 from fmbench.config import Sampler
 from fmbench.errors import SolverError
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import counted
 from fmbench.solvers.ode import FIXED, solve
 from fmbench.testing.oracles import oracle_method
@@ -102,23 +101,3 @@ def test_a_field_that_explodes_is_a_solver_error():
             atol=1,
             steps=20,
         )
-
-
-ENOUGH = {"euler": 400, "midpoint": 100, "heun": 100, "rk4": 50, "ancestral": 1000}
-
-
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_every_sampler_reaches_the_mean_and_covariance(law, path, generator, name):
-    """Within four standard errors: of the mean, and of the covariance of a Gaussian sample."""
-    if name in FIXED and path.t_max < 1 and name == "euler":
-        steps = 3000  # diffusion paths are stiff for Euler near the data
-    else:
-        steps = ENOUGH.get(name, 0) * (4 if path.t_max < 1 and name in FIXED else 1)
-    n = 6000
-    predicts = "noise" if path.t_max < 1 else "velocity"
-    x = oracle_method(law, path, predicts).sample(n, Sampler(name=name, steps=steps), generator)
-    deviation = law.covariance.diagonal().sqrt()
-    assert ((x.mean(0) - law.mean).abs() < 4 * deviation / math.sqrt(n)).all()
-    outer = law.covariance.diagonal()[:, None] * law.covariance.diagonal()
-    tolerance = 4 * ((outer + law.covariance**2) / n).sqrt()
-    assert ((torch.cov(x.T) - law.covariance).abs() < tolerance).all()

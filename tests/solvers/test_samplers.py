@@ -1,0 +1,170 @@
+"""Every sampler on every path, against a Gaussian whose best network is known."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from fmbench_plugins.smld import Ladder
+
+from fmbench import paths
+from fmbench.config import Sampler
+from fmbench.errors import FmbenchError
+from fmbench.gaussian_path import Guided
+from fmbench.solvers import SAMPLERS
+from fmbench.solvers.nfe import counted
+from fmbench.testing.oracles import GaussianLaw, oracle_method
+
+ENOUGH = {
+    "euler": 400, "midpoint": 100, "heun": 100, "rk4": 50, "ancestral": 1000, "ddim": 1000, "dpm-solver": 100,
+    "euler-maruyama": 1000, "reverse-diffusion": 1500, "pc": 700, "pc-em": 700, "langevin": 100,
+}  # fmt: skip
+FIXED_ODE = {"euler", "midpoint", "heun", "rk4"}
+
+
+def starts_from_data(path):
+    """Whether it is a diffusion: some data are left at its noise end."""
+    return path.at(torch.tensor([path.t_min]).double()).alpha > 0
+
+
+def settings_for(name, path):
+    spec = SAMPLERS[name]
+    steps = ENOUGH.get(name, 0)
+    if starts_from_data(path) and name in FIXED_ODE:  # diffusion paths are stiff near the data
+        steps *= 8 if name == "euler" else 4
+    corrections = 20 if name == "langevin" else spec.corrections
+    return Sampler(name=name, steps=steps, corrections=corrections, snr=spec.snr)
+
+
+def assert_moments(x, law):
+    """Within four standard errors: of the mean, and of the covariance of a Gaussian sample."""
+    n = len(x)
+    deviation = law.covariance.diagonal().sqrt()
+    assert ((x.mean(0) - law.mean).abs() < 4 * deviation / math.sqrt(n)).all()
+    outer = law.covariance.diagonal()[:, None] * law.covariance.diagonal()
+    tolerance = 4 * ((outer + law.covariance**2) / n).sqrt()
+    assert ((torch.cov(x.T) - law.covariance).abs() < tolerance).all()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_every_sampler_reaches_the_mean_and_covariance(law, path, generator, name):
+    predicts = "noise" if starts_from_data(path) else "velocity"
+    x = oracle_method(law, path, predicts).sample(3000, settings_for(name, path), generator)
+    assert_moments(x, law)
+
+
+@pytest.mark.parametrize("name", sorted(name for name, spec in SAMPLERS.items() if not spec.adaptive))
+def test_calls_are_those_of_the_formula(law, generator, name):
+    steps, corrections = 7, 3 if SAMPLERS[name].corrections else 0
+    calls = {"midpoint": 2, "heun": 2, "rk4": 4}.get(name, 1) * steps
+    if SAMPLERS[name].needs == "score":
+        calls = (steps * corrections if name == "langevin" else steps * (1 + corrections)) + 1
+    method = oracle_method(law, paths.VP(), "noise")
+    with counted(method) as count:
+        method.sample(5, Sampler(name=name, steps=steps, corrections=corrections, snr=0.1), generator)
+    assert count.calls == calls
+    assert count.rows == 5 * calls
+
+
+class TestReverseSDE:
+    def test_its_diffusion_is_that_of_the_forward_process(self):
+        """g^2 = beta for VP, beta (1 - exp(-2 T)) for sub-VP, d sigma^2 / ds for VE: Song et al. 2021, table and eqs."""
+        t = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
+        vp = paths.VP()
+        beta, total = vp._schedule(t)
+        torch.testing.assert_close(vp.diffusion(t), beta)
+        torch.testing.assert_close(paths.SubVP().diffusion(t), beta * (1 - torch.exp(-2 * total)))
+        ve = paths.VE()
+        c = ve.at(t)
+        torch.testing.assert_close(ve.diffusion(t), -2 * c.sigma * c.d_sigma)
+
+    @pytest.mark.parametrize("kind", ["cond-ot", "linear", "trig"])
+    def test_it_is_finite_where_alpha_is_zero(self, kind):
+        path = {"cond-ot": paths.CondOT(), "linear": paths.Linear(), "trig": paths.Trig()}[kind]
+        t = torch.linspace(0, 1, 11, dtype=torch.float64)
+        assert torch.isfinite(path.diffusion(t)).all()
+        assert (path.diffusion(t) >= 0).all()
+
+    def test_a_corrector_alone_keeps_the_marginal(self, law, generator):
+        """Langevin at one time leaves the law at that time in place, up to a bias of its step."""
+        from fmbench.solvers.sde import corrected
+
+        path, t = paths.VP(), torch.tensor(0.6, dtype=torch.float64)
+        method = oracle_method(law, path, "noise")
+        c = path.at(t)
+        x = c.alpha * law.sample(4000, generator) + c.sigma * torch.randn(4000, 3, generator=generator).double()
+        for _ in range(40):
+            x = corrected(method, x, t, 0.1, torch.randn(4000, 3, generator=generator).double())
+        marginal = GaussianLaw(c.alpha * law.mean, c.alpha**2 * law.covariance + c.sigma**2 * torch.eye(3))
+        assert_moments(x, marginal)
+
+    def test_samples_do_not_depend_on_their_neighbours(self, law):
+        """The corrector's step takes no norm over the batch."""
+        from fmbench.solvers.sde import corrected
+
+        method, t = oracle_method(law, paths.VE(), "noise"), torch.tensor(0.5, dtype=torch.float64)
+        x = law.sample(6, torch.Generator().manual_seed(0))
+        noise = torch.randn(6, 3, generator=torch.Generator().manual_seed(1)).double()
+        together = corrected(method, x, t, 0.16, noise)
+        torch.testing.assert_close(together[:2], corrected(method, x[:2], t, 0.16, noise[:2]), rtol=1e-5, atol=1e-5)
+
+
+class TestLevels:
+    def test_levels_are_equally_spaced_in_log_snr(self, path):
+        levels = path.levels(9)
+        steps = path.log_snr(levels).diff()
+        torch.testing.assert_close(steps, steps[:1].expand(8), rtol=1e-6, atol=1e-9)
+        assert path.t_min <= levels[0] < levels[-1] <= 1 - paths.LEVEL_MARGIN + 1e-12
+
+    def test_a_ladder_is_geometric_and_draws_only_its_levels(self, generator):
+        ladder = Ladder(0.1, 10.0, count=5)
+        t = ladder.sample_time(1000, generator)
+        assert set((t * 4).tolist()) == {0, 1, 2, 3, 4}
+        sigma = ladder.at(ladder.levels(5)).sigma
+        torch.testing.assert_close(sigma[1:] / sigma[:-1], torch.full((4,), 100**-0.25).double())
+        assert ladder.levels(3).tolist() == [0, 0.5, 1]
+
+    def test_more_levels_than_the_ladder_has_are_refused(self):
+        with pytest.raises(FmbenchError, match=r"sampler.steps = 6: must be from 2 to options.smld.levels = 5"):
+            Ladder(0.1, 10.0, count=5).levels(6)
+
+
+class TestExponential:
+    def test_ddim_is_exact_for_a_point_mass_in_one_step(self, generator):
+        """The data estimate is then constant, and the integrator exact whatever the step."""
+        law = GaussianLaw(torch.tensor([0.5, -1.0]).double(), 1e-12 * torch.eye(2).double())
+        for name in ("ddim", "dpm-solver"):
+            x = oracle_method(law, paths.VP(), "noise").sample(50, Sampler(name=name, steps=1), generator)
+            torch.testing.assert_close(x, law.mean.expand(50, 2), rtol=1e-3, atol=2e-3)
+
+    @pytest.mark.parametrize(("name", "order"), [("ddim", 1), ("dpm-solver", 2)])
+    def test_it_converges_at_its_order(self, law, name, order):
+        method = oracle_method(law, paths.VP(), "data")
+        exact = method.sample(200, Sampler(name="dopri5", rtol=1e-8, atol=1e-8), torch.Generator().manual_seed(0))
+        errors = []
+        for steps in (40, 80):
+            x = method.sample(200, Sampler(name=name, steps=steps), torch.Generator().manual_seed(0))
+            errors.append((x - exact).abs().mean().item())
+        assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.45)
+
+
+class TestGuidance:
+    def test_it_extrapolates_from_the_unconditional_estimate(self, law, generator):
+        """Ho and Salimans 2022, eq. 6, at one point."""
+
+        class Shifted(torch.nn.Module):
+            def forward(self, t, x, labels):
+                return x + labels[:, None].to(x.dtype)
+
+        from fmbench.gaussian_path import GaussianPathMethod
+        from fmbench.method import Task
+
+        method = GaussianPathMethod(Task((3,), 1.0, lambda _: Shifted(), classes=2), path=paths.Linear()).eval()
+        x, labels = law.sample(4, generator), torch.tensor([0, 1, 1, 0])
+        plain = method.estimate(0.3, x).value  # "no class" is label 2
+        conditional = method.estimate(0.3, x, labels).value
+        assert not torch.equal(plain, conditional)
+        for guidance in (0.0, 1.0, 3.0):
+            got = Guided(method, labels, guidance).estimate(0.3, x).value
+            torch.testing.assert_close(got, (1 - guidance) * plain + guidance * conditional)
