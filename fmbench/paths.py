@@ -196,7 +196,8 @@ class SubVP(_BetaPath):
 class Cosine(Path):
     """alpha = cos(a(s)) / cos(a(0)), a(s) = (pi/2) (s + .008) / 1.008, sigma^2 = 1 - alpha^2.
 
-    Nichol and Dhariwal 2021, eq. 17. alpha is zero at t = 0, where their chain clips beta; here the range of t stops at 1e-3.
+    Nichol and Dhariwal 2021, eq. 17. At t = 0, where alpha is zero, their chain clips beta; here the range of t stops
+    at 1e-3.
     """
 
     t_min: float = 1e-3

@@ -25,7 +25,7 @@ def test_shipped_methods_use_public_names_alone():
 
     import fmbench_plugins
 
-    for path in Path(fmbench_plugins.__path__[0]).glob("*.py"):
+    for path in Path(fmbench_plugins.__path__[0]).rglob("*.py"):
         imported = [
             node.module
             for node in ast.walk(ast.parse(path.read_text()))

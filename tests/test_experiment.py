@@ -155,6 +155,47 @@ class TestSampler:
             "options.optional.kind = 'c': must be one of a, b",
         ),
         (["train.steps"], {}, "--set 'train.steps': write key=value"),
+        (["options.fm-ve.sigma_min=0"], {"methods": ["fm-ve"]}, "options.fm-ve.sigma_min = 0: must be greater than 0"),
+        (
+            ["options.vp-sde.beta_max=0.05"],
+            {"methods": ["vp-sde"]},
+            "options.vp-sde.beta_max = 0.05: must be greater than options.vp-sde.beta_min = 0.1",
+        ),
+        (
+            ["options.ve-sde.sigma_min=200"],
+            {"methods": ["ve-sde"]},
+            "options.ve-sde.sigma_max = 100.0: must be greater than options.ve-sde.sigma_min = 200",
+        ),
+        (
+            ["options.ddpm.timesteps=19"],
+            {"methods": ["ddpm"]},
+            "options.ddpm.timesteps = 19: must be greater than or equal to 20",
+        ),
+        (["options.sb-cfm.sigma=0"], {"methods": ["sb-cfm"]}, "options.sb-cfm.sigma = 0: must be greater than 0"),
+        (["options.ot-cfm.solver=emb"], {"methods": ["ot-cfm"]}, "must be one of assignment, emd"),
+        ([], {"methods": ["glow"], "dataset": "moons"}, "method 'glow' models image data, and moons is vector data"),
+        (
+            ["sampler.name=langevin"],
+            {"methods": ["ot-cfm"]},
+            "ot-cfm cannot be sampled by 'langevin'; it can by: dopri5, euler, midpoint, heun, rk4",
+        ),
+        (
+            ["sampler.name=dopri5"],
+            {"methods": ["smld"]},
+            "smld cannot be sampled by 'dopri5'; it can by: ddim, dpm-solver, ancestral, euler-maruyama",
+        ),
+        (
+            ["sampler.name=heun", "sampler.snr=0.2"],
+            {},
+            "heun makes no Langevin steps; those that do: pc, pc-em, langevin",
+        ),
+        (["sampler.guidance=2"], {}, "sampler.guidance = 2: guides models trained on classes; set train.conditional"),
+        (
+            ["train.conditional=true"],
+            {"methods": ["ot-cfm"]},
+            "train.conditional = true: method 'ot-cfm' has no classes",
+        ),
+        (["train.conditional=true"], {"dataset": "moons"}, "train.conditional = true: dataset 'moons' has no classes"),
         (["seeds=[-1]"], {}, "must be"),
     ],
 )

@@ -87,4 +87,5 @@ def accepts(option: Option) -> str:
         return ", ".join(option.choices)
     bounds = {">": option.gt, ">=": option.ge, "<": option.lt, "<=": option.le}
     limits = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
+    limits += [f"> {option.above}"] if option.above else []
     return " ".join([type(option.default).__name__, *limits])

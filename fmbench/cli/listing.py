@@ -71,6 +71,9 @@ def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
                 "likelihoods": list(spec.likelihoods),
                 "native_sampler": spec.native_sampler,
                 "headline_sampler": spec.headline_sampler,
+                "kinds": list(spec.kinds),
+                "conditional": spec.conditional,
+                "teacher": spec.teacher,
             },
         }
     if isinstance(spec, DatasetSpec):

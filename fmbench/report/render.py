@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from fmbench.report.notes import FLOORS, notes
 from fmbench.report.table import Cell, Column, Row
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ CSV_COLUMNS = (
 )  # fmt: skip
 LABELS = {"nll": "NLL", "vlb": "bound", "nll-gap": "NLL - truth", "fid": "FID", "nfe": "NFE"}
 DECIMALS = {"nll": 3, "vlb": 3, "nll-gap": 3, "fid": 2, "nfe": 1}
-FLOORS = {"fid-floor": "fid"}
 DOWN = "\u2193"
 
 
@@ -226,54 +226,6 @@ def text_of(column: Column, cell: Cell) -> str:
     decimals = DECIMALS.get(column.name, 3)
     interval = "" if cell.interval is None else f" \u00b1 {cell.interval:.{decimals}f}"
     return f"{cell.mean:.{decimals}f}{interval}"
-
-
-def notes(rows: Sequence[Row]) -> list[str]:
-    """The floors, the protocol and the reasons of what is missing."""
-    lines = []
-    for column, cell in floors(rows):
-        lines.append(f"Held-out real images (n={column.n}): FID {cell.mean:.2f} ({cell.family}); the floor.")
-    lines += unique(protocol_line(row) for row in rows)
-    lines += unique(error_line(row) for row in rows)
-    lines += [f"{row.label}: {reason}" for row in rows for reason in row.reasons]
-    if any(row.seeds > 1 for row in rows):
-        lines.append("\u00b1: 95 % Student interval over training seeds.")
-    return lines
-
-
-def floors(rows: Sequence[Row]) -> list[tuple[Column, Cell]]:
-    """The distinct floors of the rows' distances."""
-    found = {column: cell for row in rows for column, cell in row.cells.items() if column.name in FLOORS}
-    return sorted(found.items(), key=lambda item: (item[0].name, item[0].family, item[0].protocol))
-
-
-def protocol_line(row: Row) -> str:
-    """Budget, network and sampler in a sentence."""
-    train, network = row.request.train, row.request.network
-    options = ", ".join(f"{key} {value}" for key, value in network.options.items())
-    text = f"{train.steps} steps of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}"
-    if row.sampler:
-        sampler = row.sampler
-        effort = (
-            f"{sampler['steps']} steps" if sampler["steps"] else f"rtol {sampler['rtol']:g}, atol {sampler['atol']:g}"
-        )
-        text += f"; samples: {sampler['samples']} by {sampler['name']} ({effort}, batch {sampler['batch_size']})"
-    return text + "."
-
-
-def error_line(row: Row) -> str:
-    """What the likelihood's random trace adds."""
-    found = row.cell("nll")
-    if found is None or found[1].error is None:
-        return ""
-    column, cell = found
-    probes = json.loads(column.protocol)["probes"]
-    return f"NLL of {row.label}: {probes} Hutchinson probes a point, standard error {cell.error:.1g} {column.unit}."
-
-
-def unique(lines: Iterable[str]) -> list[str]:
-    """Each distinct non-empty line once, in order."""
-    return [line for line in dict.fromkeys(lines) if line]
 
 
 def markdown_line(cells: Iterable[str]) -> str:

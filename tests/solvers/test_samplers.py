@@ -69,7 +69,7 @@ def test_calls_are_those_of_the_formula(law, generator, name):
 
 class TestReverseSDE:
     def test_its_diffusion_is_that_of_the_forward_process(self):
-        """g^2 = beta for VP, beta (1 - exp(-2 T)) for sub-VP, d sigma^2 / ds for VE: Song et al. 2021, table and eqs."""
+        """g^2 = beta for VP, beta (1 - exp(-2 T)) for sub-VP, d sigma^2 / ds for VE: Song et al. 2021."""
         t = torch.linspace(0.01, 0.99, 50, dtype=torch.float64)
         vp = paths.VP()
         beta, total = vp._schedule(t)
@@ -154,7 +154,7 @@ class TestGuidance:
         """Ho and Salimans 2022, eq. 6, at one point."""
 
         class Shifted(torch.nn.Module):
-            def forward(self, t, x, labels):
+            def forward(self, _t, x, labels):
                 return x + labels[:, None].to(x.dtype)
 
         from fmbench.gaussian_path import GaussianPathMethod

@@ -1,0 +1,47 @@
+"""What the other rows are held against."""
+
+from fmbench.api import MethodSpec, Option
+
+
+def controls() -> list[MethodSpec]:
+    """What the other rows are held against."""
+    ridge = Option(default=1e-6, ge=0, help="added to the diagonal of a covariance")
+    module = "fmbench_plugins.controls"
+    return [
+        MethodSpec(
+            "gaussian",
+            f"{module}:Gaussian",
+            summary="a Gaussian with a full covariance",
+            family="control",
+            paper="maximum likelihood",
+            provides=(),
+            likelihoods=("exact",),
+            native_sampler="direct",
+            options={"ridge": ridge},
+        ),
+        MethodSpec(
+            "gmm",
+            f"{module}:GaussianMixture",
+            summary="a mixture of Gaussians with full covariances",
+            family="control",
+            paper="Dempster et al. 1977, by scikit-learn",
+            provides=(),
+            likelihoods=("exact",),
+            native_sampler="direct",
+            options={
+                "components": Option(default=10, ge=1, help="Gaussians"),
+                "ridge": ridge,
+                "restarts": Option(default=3, ge=1, help="fits from other centres; the likeliest is kept"),
+            },
+        ),
+        MethodSpec(
+            "copycat",
+            f"{module}:Copycat",
+            summary="draws training points again",
+            family="control",
+            paper="none: a perfect memory",
+            provides=(),
+            likelihoods=(),
+            native_sampler="direct",
+        ),
+    ]
