@@ -145,7 +145,7 @@ def resolve_one(
             "data"
         )
     budget: dict[str, Any] = {}
-    for key, value in dataset.budget.items():
+    for key, value in [*dataset.budget.items(), *method.budget.items()]:
         budget = merge(budget, parse_assignment(f"{key}={value}"))
     sections = merge(budget, asked)
     for name in ("train", "sampler", "network", "options"):

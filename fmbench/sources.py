@@ -64,7 +64,7 @@ class Planar(Source):
         return (self.dataset.density.log_prob(raw) - self.dataset.transform.log_jacobian(2)).to(x.device)
 
 
-NAMES = ("gaussian", "8gaussians", "checkerboard", "moons", "gaussian-2d")
+NAMES = ("normal", "8gaussians", "checkerboard", "moons", "gaussian-2d")
 
 
 def named(name: str) -> Source:

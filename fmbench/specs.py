@@ -75,6 +75,8 @@ class MethodSpec(Spec):
         conditional: whether it can be trained on classes and guided.
         teacher: a method that is trained first, under the same budget and seed and with its default options, and
             handed to `prepare`; its cost is charged to this method's training.
+        budget: configuration defaults that the method needs, by dotted key, over those of the dataset. A method that
+            sets train.steps is trained for another budget than the others, and the table says so.
     """
 
     family: str = "other"
@@ -85,6 +87,7 @@ class MethodSpec(Spec):
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
     teacher: str = ""
+    budget: Mapping[str, Scalar] = field(default_factory=dict)
 
     @property
     def headline_sampler(self) -> str:

@@ -38,13 +38,13 @@ class TestAgainstTorchcfm:
         peers = pytest.importorskip("torchcfm.conditional_flow_matching")
         torch.manual_seed(0)
         if name == "i-cfm":
-            method = IndependentCFM(task(), source="gaussian", sigma=0.1)
+            method = IndependentCFM(task(), source="normal", sigma=0.1)
             peer = peers.ConditionalFlowMatcher(sigma=0.1)
         elif name == "ot-cfm":
-            method = OptimalTransportCFM(task(), source="gaussian", sigma=0.1, solver="assignment", companions=0)
+            method = OptimalTransportCFM(task(), source="normal", sigma=0.1, solver="assignment", companions=0)
             peer = peers.ConditionalFlowMatcher(sigma=0.1)  # its pairs are replayed: they draw with replacement
         else:
-            method = SchroedingerBridgeCFM(task(), source="gaussian", sigma=0.7, companions=0)
+            method = SchroedingerBridgeCFM(task(), source="normal", sigma=0.7, companions=0)
             peer = peers.SchrodingerBridgeConditionalFlowMatcher(sigma=0.7)
         batch = RMS * torch.randn(256, 2, generator=generator)
         x0, x1, t, z = replayed(method, batch, 5)
@@ -59,7 +59,7 @@ class TestAgainstTorchcfm:
 
 class TestInterpolation:
     def test_the_bridge_has_the_moments_of_a_brownian_bridge(self):
-        method = SchroedingerBridgeCFM(task(), source="gaussian", sigma=0.7, companions=0)
+        method = SchroedingerBridgeCFM(task(), source="normal", sigma=0.7, companions=0)
         t = torch.linspace(0.01, 0.99, 30, dtype=torch.float64)
         spread = method.spread(t)
         torch.testing.assert_close(spread.sigma**2, 0.49 * t * (1 - t))
@@ -67,7 +67,7 @@ class TestInterpolation:
         torch.testing.assert_close(spread.d_sigma, slope)
 
     def test_companions_shape_the_plan_and_are_left_out(self, generator):
-        method = OptimalTransportCFM(task(), source="gaussian", sigma=0.0, solver="assignment", companions=3)
+        method = OptimalTransportCFM(task(), source="normal", sigma=0.0, solver="assignment", companions=3)
         x1, companions = torch.randn(16, 2, generator=generator), torch.randn(48, 2, generator=generator)
         x0, same = method.pairs(x1, torch.Generator().manual_seed(0), companions)
         assert torch.equal(same, x1)
@@ -106,7 +106,7 @@ def test_samples_and_density_of_the_best_velocity(generator):
     covariance = torch.tensor([[0.5, 0.3], [0.3, 0.8]], dtype=torch.float64)
     law = GaussianLaw(torch.tensor([0.3, -0.4], dtype=torch.float64), covariance)
     parts = Task((2,), law.rms, lambda _: OracleVelocity(law, law.rms, 0.0))
-    method = IndependentCFM(parts, source="gaussian", sigma=0.0).eval()
+    method = IndependentCFM(parts, source="normal", sigma=0.0).eval()
     x = method.sample(5000, Sampler(name="heun", steps=50), generator)
     assert ((x.mean(0) - law.mean).abs() < 4 * (covariance.diagonal() / 5000).sqrt()).all()
     outer = covariance.diagonal()[:, None] * covariance.diagonal()

@@ -74,6 +74,7 @@ def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
                 "kinds": list(spec.kinds),
                 "conditional": spec.conditional,
                 "teacher": spec.teacher,
+                "budget": dict(spec.budget),
             },
         }
     if isinstance(spec, DatasetSpec):

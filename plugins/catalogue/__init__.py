@@ -5,10 +5,10 @@ from fmbench.api import MethodSpec, hookimpl
 from .controls import controls
 from .diffusion import diffusion
 from .flow_matching import flow_matching
-from .flows import flows
+from .flows import continuous, layered
 
 
 @hookimpl
 def fmbench_methods() -> list[MethodSpec]:
     """The methods, by family."""
-    return [*diffusion(), *flow_matching(), *flows(), *controls()]
+    return [*diffusion(), *flow_matching(), *continuous(), *layered(), *controls()]

@@ -5,9 +5,9 @@ from fmbench.api import MethodSpec, Option
 from .options import VE_OPTIONS, VP_OPTIONS
 
 SOURCE = Option(
-    default="gaussian",
-    choices=("gaussian", "8gaussians", "checkerboard", "moons", "gaussian-2d"),
-    help="the law of x0; all but the Gaussian are points in the plane",
+    default="normal",
+    choices=("normal", "8gaussians", "checkerboard", "moons", "gaussian-2d"),
+    help="the law of x0; all but the normal one are points in the plane",
 )
 COMPANIONS = Option(default=0, ge=0, help="batches beside its own that the coupling sees")
 

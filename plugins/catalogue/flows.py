@@ -7,8 +7,55 @@ WIDTH = Option(default=64, ge=1, help="units of a hidden layer of a conditioner"
 DEPTH = Option(default=2, ge=1, help="hidden layers of a conditioner")
 
 
-def flows() -> list[MethodSpec]:
-    """Maximum likelihood by change of variables."""
+CNF_OPTIONS = {
+    "solver": Option(default="dopri5", choices=("dopri5", "rk4", "midpoint"), help="ODE solver of training"),
+    "steps": Option(default=4, ge=1, help="steps of a fixed-step solver in training"),
+    "tol": Option(default=1e-3, gt=0, help="relative and absolute tolerance of dopri5 in training"),
+    "exact_up_to": Option(default=1, ge=0, help="dimensions up to which training takes the exact trace"),
+    "gradient": Option(
+        default="backprop", choices=("backprop", "adjoint"), help="backprop through the steps, or the adjoint ODE"
+    ),
+    "kinetic": Option(default=0.01, ge=0, help="weight of the kinetic energy a dimension (RNODE)"),
+    "jacobian": Option(default=0.01, ge=0, help="weight of the Jacobian's squared Frobenius norm a dimension (RNODE)"),
+}
+# A step costs dozens of network calls and their double backward passes: fewer of them, at a rate that they bear.
+CNF_BUDGET = {"train.steps": 600, "train.lr": 1e-3}
+
+
+def continuous() -> list[MethodSpec]:
+    """Continuous in time."""
+    return [
+        MethodSpec(
+            "cnf",
+            "fmbench_plugins.cnf:CNF",
+            summary="continuous normalizing flow by maximum likelihood (FFJORD)",
+            family="continuous normalizing flow",
+            paper="Grathwohl et al. 2019",
+            provides=("velocity",),
+            likelihoods=("pf-ode",),
+            options=CNF_OPTIONS,
+            budget=CNF_BUDGET,
+        ),
+        MethodSpec(
+            "anode",
+            "fmbench_plugins.cnf:ANODE",
+            summary="augmented neural ODE: a continuous flow of data beside noise; its likelihood is a bound",
+            family="continuous normalizing flow",
+            paper="Dupont et al. 2019",
+            provides=("velocity",),
+            likelihoods=("vlb",),
+            options={
+                **CNF_OPTIONS,
+                "augment": Option(default=1, ge=1, help="extra channels of images, extra coordinates of vectors"),
+                "draws": Option(default=4, ge=1, help="K, the draws of the extra coordinates in the bound"),
+            },
+            budget=CNF_BUDGET,
+        ),
+    ]
+
+
+def layered() -> list[MethodSpec]:
+    """In layers."""
     module = "fmbench_plugins.normalizing_flows"
     return [
         MethodSpec(

@@ -93,7 +93,8 @@ class TestEveryMethod:
             losses.append(loss.item())
         assert loss.shape == ()
         assert all(math.isfinite(value) for value in losses)
-        assert losses[-1] < losses[0] - 0.2 * abs(losses[0])
+        share = 0.05 if "exact" in spec.likelihoods or spec.family.endswith("normalizing flow") else 0.2
+        assert losses[-1] < losses[0] - share * abs(losses[0])  # a likelihood of Gaussian noise starts near its best
 
     def test_a_step_depends_on_its_generator_alone(self, spec, shape):
         method = build(spec, shape)

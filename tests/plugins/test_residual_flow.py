@@ -134,6 +134,13 @@ class TestSeries:
             reached = (row > 0).double().mean().item()
             assert reached == pytest.approx(chance, abs=4 * math.sqrt(chance * (1 - chance) / 200_000) + 1e-12)
 
+    def test_more_terms_are_certain_at_evaluation(self, generator):
+        method = build((2,))
+        certain = [
+            int((method.train(mode).weights((1, 5000), generator) == 1).all(dim=2).sum()) for mode in (True, False)
+        ]
+        assert certain == [3, 20]
+
     def test_roulette_is_unbiased_where_the_cut_series_is_not(self, generator):
         n = 100_000
         tangent = strong_tangent()
