@@ -5,10 +5,10 @@ from fmbench.api import MethodSpec, hookimpl
 from .controls import controls
 from .diffusion import diffusion
 from .flow_matching import flow_matching
-from .flows import continuous, layered
+from .flows import continuous, layered, residual
 
 
 @hookimpl
 def fmbench_methods() -> list[MethodSpec]:
     """The methods, by family."""
-    return [*diffusion(), *flow_matching(), *continuous(), *layered(), *controls()]
+    return [*diffusion(), *flow_matching(), *continuous(), *layered(), *residual(), *controls()]

@@ -18,6 +18,10 @@ CNF_OPTIONS = {
     "kinetic": Option(default=0.01, ge=0, help="weight of the kinetic energy a dimension (RNODE)"),
     "jacobian": Option(default=0.01, ge=0, help="weight of the Jacobian's squared Frobenius norm a dimension (RNODE)"),
 }
+RESIDUAL_OPTIONS = {
+    "width": Option(default=64, ge=1, help="units of the hidden layer of each residual block"),
+    "coeff": Option(default=0.98, gt=0, lt=1, help="bound on the Lipschitz constant of each block's residual"),
+}
 # A step costs dozens of network calls and their double backward passes: fewer of them, at a rate that they bear.
 CNF_BUDGET = {"train.steps": 600, "train.lr": 1e-3}
 
@@ -55,7 +59,7 @@ def continuous() -> list[MethodSpec]:
 
 
 def layered() -> list[MethodSpec]:
-    """In layers."""
+    """In layers whose log-determinant is a product."""
     module = "fmbench_plugins.normalizing_flows"
     return [
         MethodSpec(
@@ -122,6 +126,44 @@ def layered() -> list[MethodSpec]:
                 "steps": Option(default=4, ge=1, help="steps of flow of each level"),
                 "width": Option(default=32, ge=1, help="hidden channels of a coupling"),
                 "prior_std": PRIOR,
+            },
+        ),
+    ]
+
+
+def residual() -> list[MethodSpec]:
+    """In residual blocks whose log-determinant is a power series."""
+    module = "fmbench_plugins.residual_flow"
+    return [
+        MethodSpec(
+            "residual-flow",
+            f"{module}:ResidualFlow",
+            summary="invertible residual blocks; unbiased log-determinant by Russian roulette",
+            family="normalizing flow",
+            paper="Chen et al. 2019",
+            provides=(),
+            likelihoods=("exact",),
+            native_sampler="inverse",
+            options={
+                "blocks": Option(default=16, ge=1, help="residual blocks"),
+                **RESIDUAL_OPTIONS,
+                "terms": Option(default=4, ge=1, help="terms of the power series that training always computes"),
+                "roulette": Option(default=0.5, gt=0, lt=1, help="chance that the series ends after each further term"),
+            },
+        ),
+        MethodSpec(
+            "i-resnet",
+            f"{module}:InvertibleResNet",
+            summary="invertible residual blocks; log-density by a cut power series, biased",
+            family="normalizing flow",
+            paper="Behrmann et al. 2019",
+            provides=(),
+            likelihoods=("truncated",),
+            native_sampler="inverse",
+            options={
+                "blocks": Option(default=10, ge=1, help="residual blocks"),
+                **RESIDUAL_OPTIONS,
+                "terms": Option(default=8, ge=1, help="terms of the power series"),
             },
         ),
     ]
