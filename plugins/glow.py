@@ -19,8 +19,7 @@ Mapped = tuple[Tensor, Tensor]  # (n, c, h, w) and log |det|, (n,)
 class Glow(ExactFlow):
     """`levels` times: squeeze, `steps` steps of flow, split half of the channels off (section 3, figure 2b).
 
-    What is split off, and what is left at the end, is z, of standard Gaussian density. A vector is one pixel of d
-    channels: it is neither squeezed nor split, and passes levels * steps steps.
+    What is split off, and what is left at the end, is z, of standard Gaussian density.
 
     Args:
         task: the shape of the data.
@@ -32,22 +31,18 @@ class Glow(ExactFlow):
 
     def __init__(self, task: Task, *, levels: int, steps: int, width: int, prior_std: float) -> None:
         super().__init__(task, prior_std)
-        image = len(task.shape) == 3
-        if image and any(side % 2**levels for side in task.shape[1:]):
+        channels, height, across = task.shape
+        if height % 2**levels or across % 2**levels:
             raise ValueError(
-                f"levels={levels}: images of {task.shape[1]} x {task.shape[2]} pixels cannot be halved that often; "
+                f"levels={levels}: images of {height} x {across} pixels cannot be halved that often; "
                 "accepted are levels for which both sides are multiples of 2^levels"
             )
-        self.side = 2 if image else 1  # of the blocks of pixels that become channels
-        self.start = task.shape if image else (task.dimension, 1, 1)
-        levels, steps = (levels, steps) if image else (1, levels * steps)
         share = 1 / (levels * steps)
         self.levels = nn.ModuleList()
         self.parts: list[tuple[int, ...]] = []  # shape of what each level adds to z
-        channels, height, across = self.start
         for level in range(levels):
-            channels, height, across = channels * self.side**2, height // self.side, across // self.side
-            self.levels.append(nn.ModuleList(FlowStep(channels, width, 2 * self.side - 1, share) for _ in range(steps)))
+            channels, height, across = 4 * channels, height // 2, across // 2
+            self.levels.append(nn.ModuleList(FlowStep(channels, width, share) for _ in range(steps)))
             kept = channels // 2 if level + 1 < levels else 0
             self.parts.append((channels - kept, height, across))
             channels = kept
@@ -66,9 +61,9 @@ class Glow(ExactFlow):
         return self._walk(y, FlowStep.forward)
 
     def _walk(self, y: Tensor, visit: Callable[[FlowStep, Tensor], Mapped]) -> Mapped:
-        h, log_det, z = y.reshape(len(y), *self.start), y.new_zeros(len(y)), []
+        h, log_det, z = y, y.new_zeros(len(y)), []
         for level, part in zip(self.levels, self.parts, strict=True):
-            h = pixel_unshuffle(h, self.side)
+            h = pixel_unshuffle(h, 2)
             for step in level:
                 h, change = visit(step, h)
                 log_det = log_det + change
@@ -85,16 +80,16 @@ class Glow(ExactFlow):
             h = torch.cat([piece.unflatten(1, part), h], dim=1)
             for step in reversed(level):
                 h = step.inverse(h)
-            h = pixel_shuffle(h, self.side)
-        return h.reshape(len(z), *self.task.shape)
+            h = pixel_shuffle(h, 2)
+        return h
 
 
 class FlowStep(nn.Module):
     """Actnorm, a 1x1 convolution, a coupling (table 1), of (n, c, h, w) with at least two channels."""
 
-    def __init__(self, channels: int, width: int, kernel: int, share: float) -> None:
+    def __init__(self, channels: int, width: int, share: float) -> None:
         super().__init__()
-        self.parts = nn.ModuleList([ActNorm(channels), Rotation(channels), Coupling(channels, width, kernel, share)])
+        self.parts = nn.ModuleList([ActNorm(channels), Rotation(channels), Coupling(channels, width, share)])
 
     def forward(self, x: Tensor) -> Mapped:
         """The three in turn."""
@@ -165,13 +160,13 @@ class Coupling(nn.Module):
     The network is two hidden layers and a last one that starts at zero (section 3.3).
     """
 
-    def __init__(self, channels: int, width: int, kernel: int, share: float) -> None:
+    def __init__(self, channels: int, width: int, share: float) -> None:
         super().__init__()
         self.sizes = (channels // 2, channels - channels // 2)
-        last = nn.Conv2d(width, 2 * self.sizes[1], kernel, padding=kernel // 2)
+        last = nn.Conv2d(width, 2 * self.sizes[1], 3, padding=1)
         nn.init.zeros_(last.weight)
         nn.init.zeros_(last.bias)
-        hidden = [nn.Conv2d(self.sizes[0], width, kernel, padding=kernel // 2), nn.ReLU()]
+        hidden = [nn.Conv2d(self.sizes[0], width, 3, padding=1), nn.ReLU()]
         hidden += [nn.Conv2d(width, width, 1), nn.ReLU()]
         self.network = CountedNetwork(nn.Sequential(*hidden, last), share=share)
 

@@ -27,7 +27,6 @@ def preparation(shape, bounds, seed=0):
 def glow(shape, *, levels=2, steps=2, bounds=(-1.0, 1.0), dtype=torch.float64):
     """A prepared flow with weights far from those it starts with, in which every coupling is the same scaling."""
     torch.manual_seed(0)
-    bounds = bounds if len(shape) == 3 else None
     task = Task(shape, 1.0, lambda _: None, size=300, bounds=bounds)
     method = Glow(task, levels=levels, steps=steps, width=8, prior_std=0.1)
     for weight in method.parameters():
@@ -36,7 +35,7 @@ def glow(shape, *, levels=2, steps=2, bounds=(-1.0, 1.0), dtype=torch.float64):
     return method.to(dtype).eval()
 
 
-SHAPES = [(1, 8, 8), (1, 28, 28), (3, 4, 12), (2,), (5,)]
+SHAPES = [(1, 8, 8), (1, 28, 28), (3, 4, 12)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -52,7 +51,7 @@ def test_samples_are_the_inverse_of_the_base_draws(shape, dtype, largest):
     assert (z - drawn).abs().max() < largest
 
 
-@pytest.mark.parametrize("shape", [(1, 4, 4), (2, 4, 8), (3,)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 4, 4), (2, 4, 8)], ids=str)
 def test_log_prob_is_the_change_of_variables(shape):
     method = glow(shape)
     x = data(shape, method.task.bounds, 2).double()
@@ -69,14 +68,7 @@ def test_log_prob_is_the_change_of_variables(shape):
         assert value.item() == pytest.approx((base + torch.linalg.slogdet(jacobian)[1]).item(), abs=1e-8)
 
 
-def test_the_density_integrates_to_one():
-    method = glow((2,))
-    edge = torch.linspace(-25, 25, 601, dtype=torch.float64)
-    log_p = method.log_prob(torch.cartesian_prod(edge, edge), EXACT, torch.Generator()).value
-    assert (log_p.exp().sum() * (edge[1] - edge[0]) ** 2).item() == pytest.approx(1, abs=1e-3)
-
-
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3,)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 4, 4)], ids=str)
 def test_preparing_gives_every_actnorm_mean_zero_and_variance_one(shape):
     method = glow(shape)
     outputs = []
@@ -103,13 +95,7 @@ def test_each_level_but_the_last_gives_half_of_its_channels():
     assert glow((3, 4, 12), levels=1).parts == [(12, 2, 6)]
 
 
-def test_a_vector_passes_as_many_steps_as_an_image():
-    image, vector = glow((1, 8, 8), levels=2, steps=3), glow((3,), levels=2, steps=3)
-    assert [len(level) for level in image.levels] == [3, 3]
-    assert [len(level) for level in vector.levels] == [6]
-
-
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3,)], ids=str)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 4, 4)], ids=str)
 def test_counts_one_evaluation_a_pass(shape):
     method = glow(shape)
     with counted(method) as density:
