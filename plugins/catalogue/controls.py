@@ -30,7 +30,7 @@ def controls() -> list[MethodSpec]:
             native_sampler="direct",
             options={
                 "components": Option(default=10, ge=1, help="Gaussians"),
-                "ridge": ridge,
+                "ridge": Option(default=3e-3, ge=0, help="added to the diagonal of every covariance"),
                 "restarts": Option(default=3, ge=1, help="fits from other centres; the likeliest is kept"),
             },
         ),

@@ -168,3 +168,45 @@ class TestGuidance:
         for guidance in (0.0, 1.0, 3.0):
             got = Guided(method, labels, guidance).estimate(0.3, x).value
             torch.testing.assert_close(got, (1 - guidance) * plain + guidance * conditional)
+
+
+class EightModes(torch.nn.Module):
+    """The best noise prediction for eight equal Gaussians on a circle, in closed form."""
+
+    STD = 0.1
+
+    def __init__(self, path, rms):
+        super().__init__()
+        self.path, self.rms = path, rms
+        angles = torch.arange(8, dtype=torch.float64) * (math.pi / 4)
+        self.centres = math.sqrt(2) * torch.stack([angles.cos(), angles.sin()], dim=1)
+
+    def forward(self, t, x):
+        c = self.path.coefficients(t.double().expand(len(x)), x.double())
+        point = x.double() * c.rms(self.rms)
+        total = c.alpha**2 * self.STD**2 + c.sigma**2
+        apart = point[:, None] - c.alpha[:, :, None] * self.centres
+        share = torch.softmax(-0.5 * apart.square().sum(-1) / total, dim=1)
+        return (c.sigma / total * (share[:, :, None] * apart).sum(1)).float()
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("kind", ["vp", "ve"])
+def test_every_sampler_finds_all_eight_modes_in_equal_shares(generator, name, kind):
+    from fmbench.gaussian_path import GaussianPathMethod
+    from fmbench.method import Task
+
+    path, n = {"vp": paths.VP(), "ve": paths.VE()}[kind], 2000
+    rms = math.sqrt(1 + EightModes.STD**2)
+    model = type("Modes", (GaussianPathMethod,), {"predicts": "noise"})
+    method = model(Task((2,), rms, lambda _: EightModes(path, rms)), path=path).eval()
+    spec = SAMPLERS[name]
+    steps = {"langevin": 50, "euler": 400, "ancestral": 300, "euler-maruyama": 300, "reverse-diffusion": 300}.get(
+        name, 0 if spec.adaptive else 150
+    )
+    settings = Sampler(name=name, steps=steps, corrections=10 if name == "langevin" else spec.corrections, snr=spec.snr)
+    x = method.sample(n, settings, generator)
+    distance, nearest = torch.cdist(x, method.network.network.centres).min(dim=1)
+    shares = torch.bincount(nearest[distance < 4 * EightModes.STD], minlength=8) / n
+    assert shares.sum() > 0.97
+    assert (shares - 1 / 8).abs().max() < 5 * math.sqrt(7 / 64 / n) + 0.01
