@@ -14,6 +14,7 @@ PLANAR_BUDGET: Mapping[str, Scalar] = {
     "network.depth": 3,
     "network.time_width": 64,
     "nll.batch_size": 2500,
+    "vlb.batch_size": 2500,
     "sampler.batch_size": 2500,
 }
 

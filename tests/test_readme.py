@@ -11,9 +11,12 @@ import pytest
 from fmbench import commands
 from fmbench.cli.run import parse_seeds
 from fmbench.discovery import load_plugins
+from fmbench.report import table
+from fmbench.report.render import markdown
 from tests.helpers import carry_out, tiny_plan
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 RUNS = re.findall(r"^fmbench run ([^#\n]*)", README, flags=re.MULTILINE)
 
 
@@ -49,3 +52,11 @@ def test_every_run_command_resolves(example, line):
 
 def test_there_are_commands_to_test():
     assert len(RUNS) >= 4
+
+
+@pytest.mark.parametrize("dataset", ["digits", "8gaussians"])
+def test_its_tables_are_those_of_the_reference_results(dataset):
+    """`fmbench table --results-dir results/reference --dataset NAME --format md`, to the byte."""
+    block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", README, flags=re.DOTALL)
+    assert block is not None
+    assert block[1] == markdown(table.build(REFERENCE, dataset))
