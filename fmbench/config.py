@@ -1,6 +1,6 @@
 """What is asked: an experiment as YAML and overrides give it, and the single runs that it resolves to.
 
-Precedence: built-in defaults < the dataset's budget < the configuration file < `--set key=value`.
+Precedence: built-in defaults < the dataset's budget < the method's < the configuration file < `--set key=value`.
 """
 
 from __future__ import annotations

@@ -82,7 +82,7 @@ def nearly_solved(costs: NDArray[np.float64]) -> NDArray[np.float64]:
     for _ in range(10):
         columns = 1 / np.maximum(rows @ kernel, np.finfo(float).tiny)
         rows = 1 / np.maximum(kernel @ columns, np.finfo(float).tiny)
-    reduced = costs - regularisation * (np.log(rows)[:, None] + np.log(columns))
+    reduced: NDArray[np.float64] = costs - regularisation * (np.log(rows)[:, None] + np.log(columns))
     reduced -= reduced.min(axis=1, keepdims=True)
     reduced -= reduced.min(axis=0, keepdims=True)
     return reduced

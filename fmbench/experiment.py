@@ -158,7 +158,8 @@ def resolve_one(
     }
     check_classes(training["train"], training["network"], method, dataset, plugins)
     given = section(sections, "sampler")
-    sampler = resolve_sampler(validate(Sampler, {"name": method.headline_sampler, **given}, "sampler"), method)
+    asked_sampler = validate(Sampler, {"name": method.headline_sampler, **given}, "sampler")
+    sampler = resolve_sampler(asked_sampler, method, training["method"].options)
     if sampler.guidance != 1 and not training["train"].conditional:
         raise FmbenchError(
             f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"

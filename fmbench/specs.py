@@ -72,6 +72,7 @@ class MethodSpec(Spec):
             flow), "truncated" (exact but for a cut power series, hence biased) or "vlb" (variational bound). Empty
             where it has none.
         native_sampler: the sampler of its paper; the headline sampler of methods without a velocity.
+        native_steps: the option that gives its native sampler's default number of steps, where one does.
         conditional: whether it can be trained on classes and guided.
         teacher: a method that is trained first, under the same budget and seed and with its default options, and
             handed to `prepare`; its cost is charged to this method's training.
@@ -84,6 +85,7 @@ class MethodSpec(Spec):
     provides: tuple[str, ...] = ("velocity", "score", "data")
     likelihoods: tuple[str, ...] = ("pf-ode",)
     native_sampler: str = "dopri5"
+    native_steps: str = ""
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
     teacher: str = ""

@@ -27,8 +27,6 @@ class Reflow(RectifiedFlow):
         solver_steps: steps of Heun's method by which the teacher draws them, two calls each.
     """
 
-    BLOCK = 2500  # pairs drawn together
-
     def __init__(self, task: Task, *, pairs: int, solver_steps: int) -> None:
         super().__init__(task)
         self.count = pairs
@@ -40,9 +38,9 @@ class Reflow(RectifiedFlow):
         teacher = preparation.teacher
         if not isinstance(teacher, RectifiedFlow):
             raise TypeError(f"reflow needs a rectified flow as its teacher, not {type(teacher).__name__}")
-        noise, image = [], []
-        for start in range(0, self.count, self.BLOCK):
-            z = teacher.source(min(self.BLOCK, self.count - start), preparation.generator)
+        noise, image, block = [], [], preparation.batch_size
+        for start in range(0, self.count, block):
+            z = teacher.source(min(block, self.count - start), preparation.generator)
             noise.append(z.float())
             image.append(teacher.carry(z, self.settings, preparation.generator).float())
         self.noise, self.image = torch.cat(noise), torch.cat(image)

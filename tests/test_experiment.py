@@ -106,6 +106,16 @@ class TestSampler:
         assert (sampler.name, sampler.steps) == ("ancestral", 1000)
 
     @pytest.mark.parametrize(
+        ("method", "option", "steps"),
+        [("ddpm", "timesteps", 40), ("smld", "levels", 7)],
+    )
+    def test_an_option_may_give_the_native_steps(self, plan, method, option, steps):
+        setting = f"options.{method}.{option}={steps}"
+        assert plan(setting, "sampler.name=native", methods=[method])[0].evaluation.sampler.steps == steps
+        few = plan(setting, "sampler.name=native", "sampler.steps=3", methods=[method])
+        assert few[0].evaluation.sampler.steps == 3
+
+    @pytest.mark.parametrize(
         ("assignments", "text"),
         [
             (["sampler.name=hein"], "unknown sampler 'hein'. Did you mean 'heun'?"),

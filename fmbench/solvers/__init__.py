@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from fmbench.config import Sampler
 from fmbench.errors import FmbenchError, unknown
-from fmbench.specs import MethodSpec
+from fmbench.specs import MethodSpec, Scalar
 
 
 @dataclass(frozen=True)
@@ -64,8 +64,8 @@ SAMPLERS = {
 }
 
 
-def resolve_sampler(sampler: Sampler, method: MethodSpec) -> Sampler:
-    """The sampler with its real name and number of steps.
+def resolve_sampler(sampler: Sampler, method: MethodSpec, options: Mapping[str, Scalar]) -> Sampler:
+    """The sampler with its real name and number of steps, for a method with these options.
 
     Raises:
         FmbenchError: it does not exist, the method cannot use it (the text has those it can), or it is adaptive
@@ -88,9 +88,10 @@ def resolve_sampler(sampler: Sampler, method: MethodSpec) -> Sampler:
     if (sampler.corrections or sampler.snr) and not spec.corrections:
         able = ", ".join(key for key in usable if SAMPLERS[key].corrections)
         raise FmbenchError(f"sampler.corrections, sampler.snr: {name} makes no Langevin steps; those that do: {able}")
+    steps = options[method.native_steps] if method.native_steps and name == method.native_sampler else spec.steps
     own = {
         "name": name,
-        "steps": sampler.steps or spec.steps,
+        "steps": sampler.steps or steps,
         "corrections": sampler.corrections or spec.corrections,
         "snr": sampler.snr or spec.snr,
     }

@@ -18,9 +18,12 @@ def diffusion() -> list[MethodSpec]:
             provides=("score", "data"),
             likelihoods=(),
             native_sampler="langevin",
+            native_steps="levels",
             conditional=True,
             options={
-                "levels": Option(default=20, ge=2, help="noise levels; sampler.steps of them are used to sample"),
+                "levels": Option(
+                    default=20, ge=2, help="noise levels, all of them used to sample; sampler.steps takes fewer"
+                ),
                 "sigma_min": Option(default=0.02, gt=0, help="the last noise level"),
                 "sigma_max": Option(
                     default=10.0,
@@ -43,11 +46,14 @@ def diffusion() -> list[MethodSpec]:
             paper="Ho et al. 2020",
             likelihoods=("pf-ode", "vlb"),
             native_sampler="ancestral",
+            native_steps="timesteps",
             conditional=True,
             options={
                 "schedule": Option(default="linear", choices=("linear", "cosine"), help="of beta, or of alpha"),
                 **VP_OPTIONS,
-                "timesteps": Option(default=1000, ge=20, help="T, the steps of the variational bound"),
+                "timesteps": Option(
+                    default=1000, ge=20, help="T, the steps of the variational bound and of the ancestral sampler"
+                ),
                 "variance": Option(
                     default="fixedsmall", choices=("fixedsmall", "fixedlarge"), help="of a step of the chain"
                 ),

@@ -127,3 +127,4 @@ def test_fewer_steps_of_the_sampler_do_not_change_what_it_converges_to(law):
             x = method.sample(6000, Sampler(name=name, steps=steps), torch.Generator().manual_seed(0))
             errors.append((torch.cov(x.T) - law.covariance).abs().max().item())
         assert errors[1] < errors[0]
+        assert errors[1] < 4 * math.sqrt(2 / 6000) * law.covariance.max().item()
