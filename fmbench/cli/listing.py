@@ -17,7 +17,7 @@ from fmbench.plugins import Plugins
 from fmbench.registry import Registry
 from fmbench.specs import DatasetSpec, MethodSpec, Spec
 
-KINDS = ("methods", "datasets", "networks", "metrics", "plugins")
+KINDS = ("methods", "datasets", "networks", "metrics", "samplers", "plugins")
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     form: Annotated[str, typer.Option("--format", help="rich or json.")] = "rich",
     plugin: Plugin = None,
 ) -> None:
-    """List methods, datasets, networks, metrics or plugins."""
+    """List methods, datasets, networks, metrics, samplers or plugins."""
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if form not in {"rich", "json"}:
@@ -55,6 +55,11 @@ def list_entries(kind: str, plugins: Plugins) -> list[dict[str, Any]]:
             for one in plugins.broken
         ]
         return loaded + broken
+    if kind == "samplers":
+        from fmbench.solvers import SAMPLERS  # here, so that the rest does not wait for pydantic
+
+        shown = ("needs", "summary", "steps", "corrections", "snr")
+        return [{"name": name, **{key: getattr(spec, key) for key in shown}} for name, spec in SAMPLERS.items()]
     registry: Registry[Any] = getattr(plugins, kind)
     return [describe_spec(spec, registry.origin(spec.name)) for spec in registry]
 
@@ -93,6 +98,7 @@ def as_table(kind: str, entries: list[dict[str, Any]]) -> Table:
     shown = {
         "methods": ("name", "family", "paper", "summary"),
         "datasets": ("name", "kind", "summary", "licence"),
+        "samplers": ("name", "needs", "steps", "summary"),
         "plugins": ("name", "origin", "state", "about"),
     }.get(kind, ("name", "summary"))
     table = Table(box=None, pad_edge=False)

@@ -90,7 +90,7 @@ class Evaluation:
         for index in range(-(-wanted // size)):
             with counted(self.method) as count:
                 batches.append(self.method.sample(size, self.sampler, self.stream("sample", index)))
-            nfe.append(count.rows / size)
+            nfe.append(round(count.rows / size, 6))  # shares of a call add up to whole ones but for rounding
             self.watcher.update(min(wanted, (index + 1) * size), f"{nfe[-1]:.0f} NFE")
         x = torch.cat(batches)[:wanted].double()
         return Samples(x, nfe, time.perf_counter() - begun)

@@ -42,7 +42,11 @@ class NLL(Metric):
         if len(log_prob) != len(dataset.test):
             raise AssertionError(f"scored {len(log_prob)} of {len(dataset.test)} test points")
         error = self._error(parts, dataset.dimension if dataset.discrete else None)
-        details = {"calls": count.calls, "vjps": count.vjps, "nfe": count.rows / (len(log_prob) * self.draws)}
+        details = {
+            "calls": round(count.calls, 6),
+            "vjps": round(count.vjps, 6),
+            "nfe": round(count.rows / (len(log_prob) * self.draws), 6),
+        }
         family = next(name for name in evaluation.method_spec.likelihoods if name != "vlb")
         each = bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
         values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details)]
