@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 from fmbench_plugins.edm import Karras
 
 from fmbench import paths
 from fmbench.testing.oracles import GaussianLaw
+
+# A worker of pytest has a core to itself, and so has what it starts: two pools of threads on the same cores wait for
+# each other at every barrier, and a test takes ten times as long.
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PATHS = {
     "cond-ot": paths.CondOT(),
