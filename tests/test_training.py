@@ -13,6 +13,7 @@ from fmbench.training import Runtime, School
 from tests.helpers import carry_out, numbers, tiny_plan
 
 REFLOW = ("options.reflow-2.pairs=40", "options.reflow-2.solver_steps=2")
+QUICK = {"reflow-2": REFLOW, "ddpm": ("options.ddpm.timesteps=20",)}
 
 
 def test_a_fitted_method_takes_no_steps(tmp_path):
@@ -89,7 +90,7 @@ NAMES = sorted(spec.name for spec in load_plugins(environ={}).methods)
 def test_every_method_resumes_to_the_same_weights_bit_for_bit(tmp_path, name):
     """From its last checkpoint but one, prepared a second time."""
     plugins = load_plugins(environ={})
-    (run,) = tiny_plan(*(REFLOW if name == "reflow-2" else ()), methods=[name])
+    (run,) = tiny_plan(*QUICK.get(name, ()), methods=[name])
     dataset = plugins.datasets.get("digits").load()()
     school = School(dataset, plugins, Runtime("cpu", checkpoint_seconds=0.0), Silent())
     directory = RunDirectory(tmp_path)
@@ -115,6 +116,6 @@ def test_every_method_runs_end_to_end(tmp_path, name):
     for dataset, kind in (("digits", "image"), ("8gaussians", "vector")):
         if kind not in spec.kinds:
             continue
-        runs = tiny_plan(*(REFLOW if name == "reflow-2" else ()), methods=[name], dataset=dataset)
+        runs = tiny_plan(*QUICK.get(name, ()), methods=[name], dataset=dataset)
         outcome = carry_out(runs, tmp_path)
         assert outcome.complete, RunDirectory.of(tmp_path, runs[0]).status().reason
