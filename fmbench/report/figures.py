@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".pdf", ".png", ".svg")
 SIDE = 8  # images along a side of a grid
 GAP = 1  # pixels around each
+ACROSS = 7  # methods in a row of the figure
 
 
 def plot_samples(root: Path, dataset: str, output: Path) -> None:
@@ -40,15 +41,28 @@ def plot_samples(root: Path, dataset: str, output: Path) -> None:
     from matplotlib import pyplot as plt
 
     with mpl.rc_context({"svg.hashsalt": "fmbench", "figure.constrained_layout.use": True}):
-        figure, axes = plt.subplots(1, len(found), figsize=(2.4 * len(found), 2.7), squeeze=False)
-        for axis, (name, samples) in zip(axes[0], found, strict=True):
+        across = min(ACROSS, len(found))
+        down = -(-len(found) // across)
+        figure, grid = plt.subplots(down, across, figsize=(2.4 * across, 2.7 * down), squeeze=False)
+        for axis in grid.flat:
+            axis.set_axis_off()
+        for axis, (name, samples) in zip(grid.flat, found, strict=False):  # the last row may be short
             draw(axis, samples)
             axis.set_title(name, fontsize=9)
-            axis.set_axis_off()
+        if found[0][1].ndim == 2:
+            share_limits(list(grid.flat[: len(found)]), [samples for _, samples in found])
         output.parent.mkdir(parents=True, exist_ok=True)
         # No dates: the same store gives the same bytes.
         figure.savefig(output, dpi=160, metadata={"Date": None} if output.suffix == ".svg" else {})
         plt.close(figure)
+
+
+def share_limits(axes: list[Axes], points: list[np.ndarray]) -> None:
+    """One scale for all, wide enough for nearly all points: a stray one must not shrink its neighbours."""
+    low, high = np.quantile(np.concatenate(points), [1e-3, 1 - 1e-3], axis=0)
+    margin = 0.1 * (high - low)
+    for axis in axes:
+        axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))
 
 
 def sorted_samples(run: RunDirectory) -> list[Path]:
