@@ -172,7 +172,7 @@ class Guided(Readable):
         return self.method.path
 
     @property
-    def variance(self) -> str:  # type: ignore[override]
+    def variance(self) -> str:  # type: ignore[override]  # that of the method
         """Of the method."""
         return self.method.variance
 

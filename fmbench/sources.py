@@ -42,26 +42,24 @@ class Planar(Source):
     """A two-dimensional dataset's own density, standardised as that dataset is."""
 
     def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+        if dataset.density is None:
+            raise FmbenchError(f"source = {dataset.name!r}: its density is not known")
+        self.dataset, self.density = dataset, dataset.density
 
     def sample(self, n: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Fresh points of the density."""
         if shape != (2,):
             raise FmbenchError(f"source = {self.dataset.name!r}: points in the plane, and the data have shape {shape}")
-        if self.dataset.density is None:
-            raise FmbenchError(f"source = {self.dataset.name!r}: its density is not known")
         on_cpu = torch.Generator().manual_seed(
             int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
         )
-        points = self.dataset.density.sample(n, on_cpu)
+        points = self.density.sample(n, on_cpu)
         return self.dataset.transform.encode(points, on_cpu).to(generator.device)
 
     def log_prob(self, x: Tensor) -> Tensor:
         """Of the density, in the standardised coordinates."""
-        if self.dataset.density is None:
-            raise FmbenchError(f"source = {self.dataset.name!r}: its density is not known")
         raw = self.dataset.transform.decode(x.flatten(1).cpu())
-        return (self.dataset.density.log_prob(raw) - self.dataset.transform.log_jacobian(2)).to(x.device)
+        return (self.density.log_prob(raw) - self.dataset.transform.log_jacobian(2)).to(x.device)
 
 
 NAMES = ("normal", "8gaussians", "checkerboard", "moons", "gaussian-2d")

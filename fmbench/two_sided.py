@@ -49,12 +49,13 @@ class TwoSidedMethod(FlowMethod):
         t = torch.rand(len(x1), generator=generator, device=x1.device, dtype=torch.float64)
         low, high = self.interval
         t = low + (high - low) * t
-        sigma, d_sigma = (part.to(x1.dtype) for part in self.spread(self._column(t, x1)))
-        time = self._column(t, x1).to(x1.dtype)
+        column = self._column(t, x1)
+        spread = self.spread(column)
+        time, sigma, d_sigma = (part.to(x1.dtype) for part in (column, *spread))
         z = torch.randn(x1.shape, generator=generator, device=x1.device, dtype=x1.dtype)
         x = time * x1 + (1 - time) * x0 + sigma * z
         u = x1 - x0 + d_sigma * z
-        into, out = self._scales(t, x1)
+        into, out = self._scales(column, spread, x1)
         error = self._output(t, into * x) - u / out
         return error.square().mean()
 
@@ -68,7 +69,8 @@ class TwoSidedMethod(FlowMethod):
     def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:
         """dx/dt at (t, x)."""
         times = torch.as_tensor(t, dtype=torch.float64, device=x.device).reshape(-1)
-        into, out = self._scales(times, x)
+        column = self._column(times, x)
+        into, out = self._scales(column, self.spread(column), x)
         return out * self._output(times, into * x)
 
     def source(self, n: int, generator: Generator) -> Tensor:
@@ -79,13 +81,11 @@ class TwoSidedMethod(FlowMethod):
         """Log-density of the source."""
         return self.law.log_prob(x)
 
-    def _scales(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:
+    def _scales(self, time: Tensor, spread: Spread, like: Tensor) -> tuple[Tensor, Tensor]:
         """1 / rms of x_t, and the rms of u, to multiply points; sources have unit root mean square."""
-        time = self._column(t, like)
-        sigma, d_sigma = self.spread(time)
         rms = self.task.data_rms
-        x = torch.sqrt((time * rms) ** 2 + (1 - time) ** 2 + sigma**2)
-        u = torch.sqrt(rms**2 + 1 + d_sigma**2)
+        x = torch.sqrt((time * rms) ** 2 + (1 - time) ** 2 + spread.sigma**2)
+        u = torch.sqrt(rms**2 + 1 + spread.d_sigma**2)
         return (1 / x).to(like.dtype), u.to(like.dtype)
 
     @staticmethod
