@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from fmbench.hookspecs import hookimpl
-from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option
+from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, Option
 
 if TYPE_CHECKING:
     from fmbench import couplings, likelihood, objectives, paths, sources
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fmbench.likelihood import LikelihoodSettings, LogDensity
     from fmbench.method import Batch, Method, Preparation, Task
     from fmbench.metrics.base import Metric, MetricValue
+    from fmbench.metrics.extractors import Extractor
     from fmbench.solvers import ancestral, ode
     from fmbench.solvers.nfe import CountedNetwork
     from fmbench.two_sided import Spread, TwoSidedMethod
@@ -26,6 +27,7 @@ _HOMES = {
     "CountedNetwork": "fmbench.solvers.nfe",
     "Dataset": "fmbench.data.base",
     "Density": "fmbench.data.base",
+    "Extractor": "fmbench.metrics.extractors",
     "FlowMethod": "fmbench.flow",
     "GaussianPathMethod": "fmbench.gaussian_path",
     "Levels": "fmbench.data.base",
@@ -52,8 +54,8 @@ _HOMES = {
 }
 
 __all__ = [  # noqa: RUF022 - the specs first: they are what a reader needs first
-    "DatasetSpec", "MethodSpec", "MetricSpec", "NetworkSpec", "Option", "hookimpl",
-    "Batch", "CountedNetwork", "Dataset", "Density", "FlowMethod", "GaussianPathMethod", "Levels",
+    "DatasetSpec", "ExtractorSpec", "MethodSpec", "MetricSpec", "NetworkSpec", "Option", "hookimpl",
+    "Batch", "CountedNetwork", "Dataset", "Density", "Extractor", "FlowMethod", "GaussianPathMethod", "Levels",
     "LikelihoodSettings", "LogDensity", "Method", "Metric", "MetricValue", "Preconditioning", "Preparation", "Sampler",
     "Spread", "Standardise", "Task", "Transform", "TwoSidedMethod", "ancestral", "couplings", "likelihood",
     "objectives", "ode", "paths", "sources",

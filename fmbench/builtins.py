@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmbench.hookspecs import hookimpl
-from fmbench.specs import DatasetSpec, MetricSpec, NetworkSpec, Option, Scalar
+from fmbench.specs import DatasetSpec, ExtractorSpec, MetricSpec, NetworkSpec, Option, Scalar
 
 PLANAR_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 4000,
@@ -19,6 +19,11 @@ PLANAR_BUDGET: Mapping[str, Scalar] = {
 }
 
 
+FEATURES: Mapping[str, Option] = {
+    "features": Option(default="dataset", extractor=True, help="feature extractor; dataset: the dataset's own")
+}
+
+
 def planar(name: str, function: str, summary: str) -> DatasetSpec:
     """A two-dimensional dataset with a known density."""
     return DatasetSpec(
@@ -26,6 +31,7 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
         f"fmbench.data.planar:{function}",
         summary=summary,
         licence="generated here; no terms",
+        known_density=True,
         budget=PLANAR_BUDGET,
     )
 
@@ -114,13 +120,28 @@ def fmbench_metrics() -> list[MetricSpec]:
             summary="Frechet distance between features of generated and training images",
             kinds=("image",),
             samples=True,
-            options={
-                "features": Option(
-                    default="dataset",
-                    choices=("dataset", "digits-v1", "inception"),
-                    help="the feature extractor",
-                )
-            },
+            options=FEATURES,
         ),
         MetricSpec("nfe", "fmbench.metrics.nfe:NFE", summary="network evaluations a sample", samples=True),
+    ]
+
+
+@hookimpl
+def fmbench_extractors() -> list[ExtractorSpec]:
+    """Frozen networks for FID and its kin."""
+    return [
+        ExtractorSpec(
+            "digits-v1",
+            "fmbench.metrics.extractors.embedded:digits_v1",
+            summary="small classifier of the 8 x 8 digits",
+            sha256="4ffba8481eddf31a5779eba5f0124fcb6624230d6bda3795d8bd892fdcd8b818",
+            dimension=64,
+        ),
+        ExtractorSpec(
+            "inception",
+            "fmbench.metrics.extractors.inception:inception",
+            summary="the Inception network of published FIDs, through clean-fid; weights fetched when first used",
+            sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+            dimension=2048,
+        ),
     ]

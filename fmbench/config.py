@@ -52,7 +52,8 @@ class Sampler(Section):
     rtol: float = Field(1e-5, gt=0, description="relative tolerance")
     atol: float = Field(1e-5, gt=0, description="absolute tolerance")
     batch_size: int = Field(256, ge=1, description="samples solved together; adaptive steps depend on it")
-    samples: int = Field(10_000, ge=2, description="samples drawn; every sample-based number is over all of them")
+    samples: int = Field(10_000, ge=2, description="samples in a set")
+    draws: int = Field(3, ge=1, description="sets, each of its own noise; a number of samples is their mean")
 
 
 class Component(Section):
@@ -90,11 +91,13 @@ class EvaluationRequest(Section):
         sampler: how samples are drawn.
         metrics: the options of each metric, by name.
         sampled: which of them look at samples, and so depend on the sampler.
+        inapplicable: metrics asked for that do not exist for the method, as a likelihood where it has none.
     """
 
     sampler: Sampler
     metrics: dict[str, dict[str, Scalar]]
     sampled: tuple[str, ...] = ()
+    inapplicable: tuple[str, ...] = ()
 
     def protocol(self, metric: str) -> dict[str, Any]:
         """What a metric's numbers depend on, besides the weights: two numbers compare only if this is equal."""
@@ -110,12 +113,14 @@ class RunRequest(Section):
         evaluation: what to measure on it.
         overrides: how the training differs from the defaults for its dataset, by dotted key.
         evaluation_overrides: how the evaluation does.
+        family: the method's, as "flow matching".
     """
 
     training: TrainingRequest
     evaluation: EvaluationRequest
     overrides: dict[str, Scalar] = Field(default_factory=dict)
     evaluation_overrides: dict[str, Scalar] = Field(default_factory=dict)
+    family: str = ""
 
     @property
     def slug(self) -> str:

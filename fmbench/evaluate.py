@@ -6,6 +6,8 @@ import math
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,8 @@ from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.registry import Registry
 from fmbench.specs import MetricSpec
 from fmbench.store import files
-from fmbench.store.cells import measured, missing
-from fmbench.store.records import MetricRecord
+from fmbench.store.cells import inapplicable, measured, missing
+from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
 
 SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
@@ -24,6 +26,10 @@ SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
 
 def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, metrics: Registry[MetricSpec]) -> None:
     """Measure what is missing; every number is written as soon as it is known."""
+    directory.add_metrics(
+        MetricRecord(metric=name, name=name, value=None, evaluation=run.evaluation_overrides, reason=NOT_APPLICABLE)
+        for name in inapplicable(run, directory)
+    )
     for name in missing(run, directory):
         known = measured(run, directory.metrics(), name)
         if known:  # measured under another name of the same protocol
@@ -31,24 +37,25 @@ def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, m
             directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)
             continue
         metric: Metric = metrics.get(name).load()(**run.evaluation.metrics[name])
-        begun = time.perf_counter()
+        begun, measured_at = time.perf_counter(), datetime.now(UTC).isoformat()
         try:
             values = metric.measure(evaluation)
         except (Unavailable, SolverError) as error:
             values = [MetricValue(name, None, reason=str(error))]
-        directory.add_metrics(records(run, name, values, time.perf_counter() - begun))
+        cost = round(time.perf_counter() - begun, 3)
+        directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
     if "samples" in vars(evaluation):
         keep_samples(run, directory, evaluation)
 
 
-def records(run: RunRequest, metric: str, values: Iterable[MetricValue], seconds: float) -> list[MetricRecord]:
+def records(run: RunRequest, metric: str, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
     """Values with the protocol that they were measured under; one that is not finite is missing, and says so."""
     return [
         MetricRecord(
             metric=metric,
             protocol=run.evaluation.protocol(metric),
             evaluation=run.evaluation_overrides,
-            seconds=round(seconds, 3),
+            **facts,
             **vars(value if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
         )
         for value in values
@@ -62,7 +69,7 @@ def finite(value: MetricValue) -> bool:
 
 def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluation) -> None:
     """The first samples as raw data, for pictures."""
-    raw = evaluation.dataset.transform.decode(evaluation.samples.x[: SHOWN[evaluation.dataset_spec.kind]]).cpu().numpy()
+    raw = evaluation.samples[0].raw[: SHOWN[evaluation.dataset_spec.kind]].numpy()
     sampler = run.evaluation.sampler
     label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
     path = directory.samples / f"{label}.npy"

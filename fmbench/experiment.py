@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from functools import cache, reduce
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError, create_model
+from pydantic import Field, NonNegativeInt
 
 from fmbench.config import (
     Component,
@@ -21,9 +21,10 @@ from fmbench.config import (
     difference,
 )
 from fmbench.errors import FmbenchError, unknown
+from fmbench.options import component, options_of, section, validate
 from fmbench.plugins import Plugins
 from fmbench.solvers import resolve_sampler
-from fmbench.specs import DatasetSpec, MethodSpec, Option, Scalar, Spec
+from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
 
 DEFAULT_CONFIG = "default"
 
@@ -118,9 +119,9 @@ def resolve(tree: Mapping[str, Any], plugins: Plugins) -> list[RunRequest]:
     runs = []
     for method in methods:
         asked = resolve_one(sections, experiment.metrics, method, dataset, plugins)
-        plain = resolve_one({}, None, method, dataset, plugins)
+        plain = resolve_one({}, experiment.metrics, method, dataset, plugins)
         for seed in dict.fromkeys(experiment.seeds):
-            runs.append(assemble(asked, plain, seed))
+            runs.append(assemble(asked, plain, seed, method.family))
     return runs
 
 
@@ -144,12 +145,7 @@ def resolve_one(
             f"method {method.name!r} models {' and '.join(method.kinds)} data, and {dataset.name} is {dataset.kind} "
             "data"
         )
-    budget: dict[str, Any] = {}
-    for key, value in [*dataset.budget.items(), *method.budget.items()]:
-        budget = merge(budget, parse_assignment(f"{key}={value}"))
-    sections = merge(budget, asked)
-    for name in ("train", "sampler", "network", "options"):
-        section(sections, name)
+    sections = budgeted(asked, method, dataset)
     training = {
         "dataset": Component(name=dataset.name, options=options_of(dataset, {}, dataset.name)),
         "method": component(method, section(section(sections, "options"), method.name), f"options.{method.name}"),
@@ -157,26 +153,68 @@ def resolve_one(
         "train": validate(Train, section(sections, "train"), "train"),
     }
     check_classes(training["train"], training["network"], method, dataset, plugins)
+    return training, resolve_evaluation(asked, metrics, training["method"], training["train"], dataset, plugins)
+
+
+def budgeted(asked: Mapping[str, Any], method: MethodSpec, dataset: DatasetSpec) -> dict[str, Any]:
+    """What is asked over the defaults that the method and the dataset bring."""
+    budget: dict[str, Any] = {}
+    for key, value in [*dataset.budget.items(), *method.budget.items()]:
+        budget = merge(budget, parse_assignment(f"{key}={value}"))
+    sections = merge(budget, asked)
+    for name in ("train", "sampler", "network", "options"):
+        section(sections, name)
+    return sections
+
+
+def resolve_evaluation(
+    asked: Mapping[str, Any],
+    metrics: Sequence[str] | None,
+    trained: Component,
+    train: Train,
+    dataset: DatasetSpec,
+    plugins: Plugins,
+) -> EvaluationRequest:
+    """How a method's trained weights are measured, every default filled in.
+
+    Raises:
+        FmbenchError: a sampler that the method cannot use, or a metric that such data does not have.
+    """
+    method = plugins.methods.get(trained.name)
+    sections = budgeted(asked, method, dataset)
     given = section(sections, "sampler")
     asked_sampler = validate(Sampler, {"name": method.headline_sampler, **given}, "sampler")
-    sampler = resolve_sampler(asked_sampler, method, training["method"].options)
-    if sampler.guidance != 1 and not training["train"].conditional:
+    sampler = resolve_sampler(asked_sampler, method, trained.options)
+    if sampler.guidance != 1 and not train.conditional:
         raise FmbenchError(
             f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"
         )
     wanted = [spec.name for spec in plugins.metrics if spec.default] if metrics is None else metrics
-    chosen = [plugins.metrics.get(name) for name in wanted]
+    chosen = [plugins.metrics.get(name) for name in dict.fromkeys(wanted)]
     for spec in chosen:
-        if metrics is not None and dataset.kind not in spec.kinds:
-            kinds = " or ".join(spec.kinds)
-            raise FmbenchError(f"metrics: {spec.name} is of {kinds} data, and {dataset.name} is {dataset.kind} data")
-    applicable = [spec for spec in chosen if spec.applies(dataset, method)]
-    evaluation = EvaluationRequest(
+        if metrics is not None and not spec.measures(dataset):
+            reason = "its density is not known" if dataset.kind in spec.kinds else f"it is {dataset.kind} data"
+            raise FmbenchError(f"metrics: {spec.name} does not exist on {dataset.name}: {reason}")
+    existing = [spec for spec in chosen if spec.measures(dataset)]
+    applicable = [spec for spec in existing if spec.applies(method)]
+    return EvaluationRequest(
         sampler=sampler,
-        metrics={spec.name: options_of(spec, section(sections, spec.name), spec.name) for spec in applicable},
+        metrics={spec.name: metric_options(spec, sections, dataset, plugins) for spec in applicable},
         sampled=tuple(spec.name for spec in applicable if spec.samples),
+        inapplicable=tuple(spec.name for spec in existing if spec not in applicable),
     )
-    return training, evaluation
+
+
+def metric_options(
+    spec: MetricSpec, sections: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins
+) -> dict[str, Scalar]:
+    """The options of a metric, its feature extractor by its real name."""
+    options = options_of(spec, section(sections, spec.name), spec.name)
+    for key, option in spec.options.items():
+        if option.extractor:
+            name = options[key] if options[key] != "dataset" else dataset.features or "inception"
+            options[key] = plugins.extractors.get(str(name)).name
+    return options
 
 
 def check_classes(train: Train, network: Component, method: MethodSpec, dataset: DatasetSpec, plugins: Plugins) -> None:
@@ -197,7 +235,7 @@ def check_classes(train: Train, network: Component, method: MethodSpec, dataset:
             raise FmbenchError(f"train.conditional = true: {part} has no classes")
 
 
-def assemble(asked: Resolved, plain: Resolved, seed: int) -> RunRequest:
+def assemble(asked: Resolved, plain: Resolved, seed: int, family: str) -> RunRequest:
     """A run, with what sets it apart from the defaults."""
     training = TrainingRequest(**asked[0], seed=seed)
     base = TrainingRequest(**plain[0], seed=seed)
@@ -205,14 +243,19 @@ def assemble(asked: Resolved, plain: Resolved, seed: int) -> RunRequest:
         training=training,
         evaluation=asked[1],
         overrides=difference(shown(training), shown(base)),
-        evaluation_overrides={
-            **difference({"sampler": asked[1].sampler.model_dump()}, {"sampler": plain[1].sampler.model_dump()}),
-            **difference(
-                asked[1].metrics,
-                {name: plain[1].metrics.get(name, values) for name, values in asked[1].metrics.items()},
-            ),
-        },
+        family=family,
+        evaluation_overrides=evaluation_difference(asked[1], plain[1]),
     )
+
+
+def evaluation_difference(asked: EvaluationRequest, plain: EvaluationRequest) -> dict[str, Scalar]:
+    """How an evaluation differs from the default one."""
+    return difference(measurement(asked), measurement(plain))
+
+
+def measurement(evaluation: EvaluationRequest) -> dict[str, Any]:
+    """An evaluation with the keys that a user would type."""
+    return {"sampler": evaluation.sampler.model_dump(), **evaluation.metrics}
 
 
 def shown(training: TrainingRequest) -> dict[str, Any]:
@@ -234,62 +277,3 @@ def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: P
             f"{dataset.kind} data; choose from: {usable}"
         )
     return component(spec, {key: value for key, value in given.items() if key != "name"}, "network")
-
-
-def component(spec: Spec, given: Mapping[str, Any], prefix: str) -> Component:
-    """A plugin with its options resolved."""
-    return Component(name=spec.name, options=options_of(spec, given, prefix))
-
-
-def options_of(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
-    """Every option of a spec: the given values, checked, over its defaults."""
-    options: dict[str, Scalar] = validate(
-        options_model(spec.name, tuple(spec.options.items())), given, prefix
-    ).model_dump()
-    for key, option in spec.options.items():
-        if option.above and not float(options[key]) > float(options[option.above]):
-            raise FmbenchError(
-                f"{prefix}.{key} = {options[key]}: must be greater than "
-                f"{prefix}.{option.above} = {options[option.above]}"
-            )
-    return options
-
-
-@cache
-def options_model(name: str, options: tuple[tuple[str, Option], ...]) -> type[BaseModel]:
-    """A pydantic model of a spec's options."""
-    fields: dict[str, Any] = {}
-    for key, option in options:
-        bounds = {bound: getattr(option, bound) for bound in ("gt", "ge", "lt", "le")}
-        pattern = f"^({'|'.join(option.choices)})$" if option.choices else None
-        fields[key] = (type(option.default), Field(option.default, pattern=pattern, **bounds))
-    return create_model(name, __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
-
-
-def section(tree: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """A part of a configuration that must be a mapping (or absent)."""
-    value = tree.get(name) or {}
-    if not isinstance(value, Mapping):
-        raise FmbenchError(f"{name} must be a mapping of keys to values, not {value!r}")
-    return value
-
-
-def validate(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> Any:
-    """`model(**values)`, with the first error as one line.
-
-    Raises:
-        FmbenchError: an unknown key (with its nearest match) or a value that is not accepted.
-    """
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known: Iterable[str] = model.model_fields
-            raise unknown(f"key of {prefix}" if prefix else "key", key, known) from error
-        name = f"{prefix}.{key}" if prefix else key
-        text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
-        if first["type"] == "string_pattern_mismatch":
-            text = "one of " + ", ".join(first["ctx"]["pattern"][2:-2].split("|"))
-        raise FmbenchError(f"{name} = {first['input']!r}: must be {text}") from error

@@ -8,8 +8,9 @@ from torch import Generator, Tensor
 
 from fmbench.config import Sampler
 from fmbench.likelihood import LikelihoodSettings, LogDensity, ode_log_prob
-from fmbench.method import Method
+from fmbench.method import Method, Task
 from fmbench.solvers import SAMPLERS
+from fmbench.solvers.nfe import Tally
 
 
 class FlowMethod(Method):
@@ -19,6 +20,10 @@ class FlowMethod(Method):
     """
 
     interval: tuple[float, float] = (0.0, 1.0)
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.tally = Tally()
 
     @abstractmethod
     def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:

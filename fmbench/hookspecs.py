@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pluggy
 
-from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec
+from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec
 
 PROJECT = "fmbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -32,4 +32,10 @@ def fmbench_networks() -> list[NetworkSpec]:
 @hookspec
 def fmbench_metrics() -> list[MetricSpec]:
     """Metrics."""
+    raise NotImplementedError
+
+
+@hookspec
+def fmbench_extractors() -> list[ExtractorSpec]:
+    """Feature extractors of images, for FID and its kin."""
     raise NotImplementedError

@@ -10,6 +10,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from fmbench.solvers.nfe import Tally
 from fmbench.solvers.ode import Field, solve
 
 
@@ -31,12 +32,16 @@ class LikelihoodSettings:
     """How a log-density is computed.
 
     Args:
+        solver: a key of solvers.ode.FIXED, or "dopri5".
+        steps: of a fixed-step solver.
         rtol: relative tolerance of dopri5.
         atol: absolute tolerance of dopri5.
         exact_up_to: dimensions up to which the trace is exact (that many vector-Jacobian products an evaluation).
         probes: Rademacher vectors of the Hutchinson estimate above that.
     """
 
+    solver: str = "dopri5"
+    steps: int = 0
     rtol: float = 1e-5
     atol: float = 1e-5
     exact_up_to: int = 16
@@ -49,6 +54,10 @@ class FlowLike(Protocol):
     @property
     def interval(self) -> tuple[float, float]:
         """(t_min, t_max)."""
+
+    @property
+    def tally(self) -> Tally:
+        """Where accepted and rejected steps are noted."""
 
     def source_log_prob(self, x: Tensor) -> Tensor:
         """Log-density at t_min, in nats, of x (n, d); shape (n,)."""
@@ -83,7 +92,16 @@ def ode_log_prob(flow: FlowLike, x: Tensor, settings: LikelihoodSettings, genera
 
     start = torch.cat([x.flatten(1), x.new_zeros(n, columns)], dim=1)
     t_min, t_max = flow.interval
-    end = solve(field, start, (t_max, t_min), method="dopri5", rtol=settings.rtol, atol=settings.atol)
+    end = solve(
+        field,
+        start,
+        (t_max, t_min),
+        method=settings.solver,
+        rtol=settings.rtol,
+        atol=settings.atol,
+        steps=settings.steps,
+        tally=flow.tally,
+    )
     # Integrated from data to noise, the accumulated trace is minus the integral from noise to data.
     each = flow.source_log_prob(end[:, :dimension])[:, None] + end[:, dimension:]
     spread = each.std(dim=1) / math.sqrt(columns) if columns > 1 else None

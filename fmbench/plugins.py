@@ -13,7 +13,7 @@ import pluggy
 from fmbench import hookspecs
 from fmbench.errors import FmbenchError
 from fmbench.registry import Registry
-from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Spec
+from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Plugins:
         self.datasets: Registry[DatasetSpec] = Registry("dataset")
         self.networks: Registry[NetworkSpec] = Registry("network")
         self.metrics: Registry[MetricSpec] = Registry("metric")
+        self.extractors: Registry[ExtractorSpec] = Registry("feature extractor")
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
@@ -55,6 +56,7 @@ class Plugins:
             "fmbench_datasets": (DatasetSpec, self.datasets),
             "fmbench_networks": (NetworkSpec, self.networks),
             "fmbench_metrics": (MetricSpec, self.metrics),
+            "fmbench_extractors": (ExtractorSpec, self.extractors),
         }
 
     def register(self, plugin: object, name: str | None = None, origin: str = "register()") -> None:
@@ -116,7 +118,7 @@ class Plugins:
     def _add_spec(self, spec: Spec, name: str, origin: str) -> bool:
         registry = next((home for kind, home in self._homes.values() if type(spec) is kind), None)
         if registry is None:
-            raise TypeError(f"cannot register a {type(spec).__name__}: give a method, dataset, network or metric spec")
+            raise TypeError(f"{type(spec).__name__} is not the spec of a method, dataset, network, metric or extractor")
         try:
             registry.add(spec, f"plugin {name!r} ({origin})")
         except ValueError as error:

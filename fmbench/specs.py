@@ -26,6 +26,8 @@ class Option:
     choices: tuple[str, ...] = ()
     above: str = ""
     """Another option of the same plugin than which this one must be greater."""
+    extractor: bool = False
+    """Whether the value names a feature extractor, or "dataset" for the dataset's own."""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,10 @@ class DatasetSpec(Spec):
 
     Args:
         kind: "image" or "vector"; metrics say which kind they measure.
-        features: the feature extractor of FID on these images.
+        features: the feature extractor of FID on these images; "" for inception.
         licence: terms under which the data may be used.
         classes: number of classes of its labels; 0 without labels.
+        known_density: whether the law it was drawn from is known.
         budget: configuration defaults that suit the data, by dotted key, as {"train.steps": 2400}.
     """
 
@@ -113,6 +116,7 @@ class DatasetSpec(Spec):
     features: str = ""
     licence: str = ""
     classes: int = 0
+    known_density: bool = False
     budget: Mapping[str, Scalar] = field(default_factory=dict)
 
 
@@ -138,15 +142,36 @@ class MetricSpec(Spec):
         kinds: the kinds of data it measures.
         samples: whether it looks at generated samples (and so depends on the sampler).
         likelihood: the families of likelihood of which the method must have one, where it needs any.
+        provides: what the method must provide, as "velocity"; "" for nothing.
+        known_density: whether the density of the data must be known.
         default: whether it is computed when no metrics are named.
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
     samples: bool = False
     likelihood: tuple[str, ...] = ()
+    provides: str = ""
+    known_density: bool = False
     default: bool = True
 
-    def applies(self, dataset: DatasetSpec, method: MethodSpec) -> bool:
-        """Whether this number exists for this method on this data."""
-        wanted = not self.likelihood or bool(set(self.likelihood) & set(method.likelihoods))
-        return dataset.kind in self.kinds and wanted
+    def measures(self, dataset: DatasetSpec) -> bool:
+        """Whether this number exists on this data."""
+        return dataset.kind in self.kinds and (dataset.known_density or not self.known_density)
+
+    def applies(self, method: MethodSpec) -> bool:
+        """Whether this number exists for this method."""
+        likelihood = not self.likelihood or bool(set(self.likelihood) & set(method.likelihoods))
+        return likelihood and (not self.provides or self.provides in method.provides)
+
+
+@dataclass(frozen=True)
+class ExtractorSpec(Spec):
+    """A feature extractor: frozen weights from images to vectors; factory(device) -> metrics.extractors.Extractor.
+
+    Args:
+        sha256: of the weights; a file with another digest is refused.
+        dimension: of the features.
+    """
+
+    sha256: str = ""
+    dimension: int = 0

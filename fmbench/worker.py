@@ -91,6 +91,7 @@ def _train_and_evaluate(
             method_spec=spec,
             dataset=dataset,
             dataset_spec=dataset_spec,
+            extractors=plugins.extractors,
             sampler=run.evaluation.sampler,
             seed=request.seed,
             device=device,

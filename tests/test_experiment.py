@@ -152,7 +152,7 @@ class TestSampler:
         (["options.fm-tt.sigma_min=1"], {}, "unknown method 'fm-tt'. Did you mean 'fm-ot'?"),
         (["options.fm-ot.sigma=1"], {}, "unknown key of options.fm-ot 'sigma'. Did you mean 'sigma_min'?"),
         (["metrics=[fidd]"], {}, "unknown metric 'fidd'. Did you mean 'fid'?"),
-        (["metrics=[fid]"], {"dataset": "moons"}, "metrics: fid is of image data, and moons is vector data"),
+        (["metrics=[fid]"], {"dataset": "moons"}, "metrics: fid does not exist on moons: it is vector data"),
         (["train.steps=0"], {}, "train.steps = 0: must be greater than or equal to 1"),
         (["train.steps=many"], {}, "train.steps = 'many': must be a valid integer"),
         (["train.lr=.nan"], {}, "train.lr = nan: must be a finite number"),

@@ -20,7 +20,7 @@ SECTIONS = ("train", "sampler")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A method, dataset, network or metric; or train, sampler.")],
+    name: Annotated[str, typer.Argument(help="A method, dataset, network, metric or extractor; or train, sampler.")],
     plugin: Plugin = None,
 ) -> None:
     """Show what a part is, where it comes from, and its options with their ranges."""
@@ -54,7 +54,7 @@ def section_table(name: str) -> Table:
 
 def everything(plugins: Plugins) -> list[tuple[str, Spec, str]]:
     """Every spec, with its kind and origin."""
-    registries = (plugins.methods, plugins.datasets, plugins.networks, plugins.metrics)
+    registries = (plugins.methods, plugins.datasets, plugins.networks, plugins.metrics, plugins.extractors)
     return [(home.kind, spec, home.origin(spec.name)) for home in registries for spec in home]
 
 

@@ -15,9 +15,9 @@ from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, unknown
 from fmbench.plugins import Plugins
 from fmbench.registry import Registry
-from fmbench.specs import DatasetSpec, MethodSpec, Spec
+from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, Spec
 
-KINDS = ("methods", "datasets", "networks", "metrics", "samplers", "plugins")
+KINDS = ("methods", "datasets", "networks", "metrics", "extractors", "samplers", "plugins")
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     form: Annotated[str, typer.Option("--format", help="rich or json.")] = "rich",
     plugin: Plugin = None,
 ) -> None:
-    """List methods, datasets, networks, metrics, samplers or plugins."""
+    """List methods, datasets, networks, metrics, extractors, samplers or plugins."""
     if kind not in KINDS:
         raise unknown("kind", kind, KINDS)
     if form not in {"rich", "json"}:
@@ -89,6 +89,8 @@ def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
             "licence": spec.licence,
             "budget": dict(spec.budget),
         }
+    if isinstance(spec, ExtractorSpec):
+        facts |= {"dimension": spec.dimension, "sha256": spec.sha256}
     defaults = {name: option.default for name, option in spec.options.items()}
     return {**facts, "defaults": defaults, "factory": spec.factory, "origin": origin}
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fmbench import provenance
 from fmbench.config import Sampler
 from fmbench.data.base import Dataset
 from fmbench.method import Method
+from fmbench.metrics.features import Features
 from fmbench.progress import Watcher
+from fmbench.registry import Registry
 from fmbench.seeding import stream
-from fmbench.solvers.nfe import counted
-from fmbench.specs import DatasetSpec, MethodSpec
+from fmbench.solvers.nfe import Count, counted
+from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec
 
 
 @dataclass(frozen=True)
@@ -36,17 +41,36 @@ class MetricValue:
 
 @dataclass(frozen=True)
 class Samples:
-    """Generated points.
+    """A set of generated points.
 
     Args:
-        x: (n, *shape), model space, float64.
+        raw: (n, *shape), as the dataset keeps them: uint8 levels or float64 coordinates.
         nfe: network evaluations a sample, one entry a batch.
+        counts: all the work of the batches, surplus samples included.
         seconds: what drawing them took.
+        peak_memory_bytes: the most memory that the process has held so far.
     """
 
-    x: Tensor
+    raw: Tensor
     nfe: list[float]
+    counts: Count
     seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights kept during training.
+
+    Args:
+        step: after which they were kept.
+        seconds: of training until then.
+        load: gives the method those (averaged) weights.
+    """
+
+    step: int
+    seconds: float
+    load: Callable[[], Method]
 
 
 @dataclass(frozen=True)
@@ -58,42 +82,73 @@ class Evaluation:
         method_spec: its spec.
         dataset: the data.
         dataset_spec: its spec.
+        extractors: feature extractors to choose from.
         sampler: how samples are drawn.
         seed: of the run; the same seed gives every method the same noise.
         device: where to compute.
         watcher: told of progress.
+        snapshots: weights kept during training, where any were.
     """
 
     method: Method
     method_spec: MethodSpec
     dataset: Dataset
     dataset_spec: DatasetSpec
+    extractors: Registry[ExtractorSpec]
     sampler: Sampler
     seed: int
     device: torch.device
     watcher: Watcher
+    snapshots: Sequence[Snapshot] = ()
+    _features: dict[str, Features] = field(default_factory=dict)
 
     def stream(self, *names: object) -> torch.Generator:
         """Randomness for a named purpose."""
         return stream(self.device, self.seed, "evaluate", *names)
 
     @cached_property
-    def samples(self) -> Samples:
-        """sampler.samples points, drawn once for all metrics in whole batches of sampler.batch_size.
+    def samples(self) -> tuple[Samples, ...]:
+        """sampler.draws sets of sampler.samples points, drawn once for all metrics."""
+        return tuple(self.draw(index) for index in range(self.sampler.draws))
+
+    def draw(self, index: int = 0, *, method: Method | None = None, **changes: Any) -> Samples:
+        """One set of samples, in whole batches of sampler.batch_size.
 
         Whole batches, the surplus dropped: the steps of an adaptive solver depend on what it solves together.
+
+        Args:
+            index: which set; it has noise of its own, the same for every method and sampler.
+            method: other weights than those evaluated.
+            changes: to the sampler, as name="euler", steps=10.
         """
-        wanted, size = self.sampler.samples, self.sampler.batch_size
-        batches, nfe = [], []
+        sampler = self.sampler.model_copy(update=changes)
+        method = method or self.method
+        wanted, size = sampler.samples, sampler.batch_size
+        parts, nfe, total = [], [], Count()
         begun = time.perf_counter()
-        self.watcher.stage(f"sample ({self.sampler.name})", wanted)
-        for index in range(-(-wanted // size)):
-            with counted(self.method) as count:
-                batches.append(self.method.sample(size, self.sampler, self.stream("sample", index)))
+        self.watcher.stage(f"sample ({sampler.name}), set {index + 1}", wanted)
+        for batch in range(-(-wanted // size)):
+            # The first set keeps the streams that single sets had.
+            generator = self.stream("sample", batch) if index == 0 else self.stream("sample", batch, "set", index)
+            with counted(method) as count:
+                x = method.sample(size, sampler, generator)
+            parts.append(self.dataset.transform.decode(x.double()).cpu())
             nfe.append(round(count.rows / size, 6))  # shares of a call add up to whole ones but for rounding
-            self.watcher.update(min(wanted, (index + 1) * size), f"{nfe[-1]:.0f} NFE")
-        x = torch.cat(batches)[:wanted].double()
-        return Samples(x, nfe, time.perf_counter() - begun)
+            total.add(count)
+            self.watcher.update(min(wanted, (batch + 1) * size), f"{nfe[-1]:.0f} NFE")
+        seconds = time.perf_counter() - begun
+        return Samples(torch.cat(parts)[:wanted], nfe, total, seconds, provenance.peak_memory(str(self.device)))
+
+    def features(self, name: str) -> Features:
+        """The features of samples, training and held-out images under an extractor, computed once.
+
+        Raises:
+            FmbenchError: the extractor's weights are not what they should be.
+            Unavailable: they are not here.
+        """
+        if name not in self._features:
+            self._features[name] = Features.of(self.extractors.get(name), self.dataset, self.device)
+        return self._features[name]
 
 
 class Metric(ABC):
@@ -106,3 +161,25 @@ class Metric(ABC):
     @abstractmethod
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The numbers, each with its unit, family and size."""
+
+
+def over_sets(each: Sequence[MetricValue]) -> MetricValue:
+    """One number from those of several sets of samples: their mean, with the standard error of that mean.
+
+    The values themselves stay in the details. A single set keeps the error that it came with.
+    """
+    if len(each) == 1:
+        return each[0]
+    values = [one.value for one in each if one.value is not None]
+    if len(values) < len(each):
+        return next(one for one in each if one.value is None)
+    mean, error = mean_and_error(values)
+    return replace(each[0], value=mean, error=error, details={**each[0].details, "sets": values})
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float | None]:
+    """The mean, and its standard error where there are two values or more."""
+    n, mean = len(values), sum(values) / len(values)
+    if n < 2:
+        return mean, None
+    return mean, math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1) / n)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from torch import Tensor
+import numpy as np
+import torch
 
-from fmbench.metrics.base import Evaluation, Metric, MetricValue
-from fmbench.metrics.extractors import Extractor, load_extractor
+from fmbench.errors import Unavailable
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
+from fmbench.metrics.features import Features, FeatureSet, few, sufficient
 from fmbench.metrics.frechet import Statistics, frechet_distance, statistics
 
 
@@ -13,29 +15,68 @@ class FID(Metric):
     """Against the training split, beside its floor: the distance of the held-out real images to the same reference.
 
     Args:
-        features: a feature extractor, or "dataset" for the one the dataset names.
+        features: name of the feature extractor.
     """
 
     def __init__(self, *, features: str) -> None:
         self.features = features
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
-        """FID and its floor."""
-        dataset = evaluation.dataset
-        name = evaluation.dataset_spec.features if self.features == "dataset" else self.features
-        extractor = load_extractor(name, evaluation.device)
-        reference = extractor.reference(dataset) or of_images(extractor, dataset.train)
-        generated = of_images(extractor, dataset.transform.decode(evaluation.samples.x))
-        held_out = of_images(extractor, dataset.test)
-        details = {"features_sha256": extractor.sha256, "reference": "train", "reference_n": reference.n}
+        """FID, its floor, and how many times the floor it is."""
+        features = evaluation.features(self.features)
+        fid = over_sets([self._value("fid", features(one.raw), features) for one in evaluation.samples])
+        try:
+            floor = self._value("fid-floor", features.test, features)
+        except Unavailable as reason:  # a small test split: FID stands without a floor
+            return [fid, MetricValue("fid-floor", None, reason=str(reason))]
+        values = [fid, floor]
+        if fid.value is not None and floor.value:
+            error = None if fid.error is None else fid.error / floor.value
+            details = {"floor_n": floor.n}
+            ratio = MetricValue("fid-ratio", fid.value / floor.value, error, "", fid.family, fid.n, details)
+            values.append(ratio)
+        return values
 
-        def value(label: str, other: Statistics) -> MetricValue:
-            distance = frechet_distance(other, reference)
-            return MetricValue(label, distance, family=extractor.name, n=other.n, details=details)
+    @staticmethod
+    def _value(name: str, images: FeatureSet, features: Features) -> MetricValue:
+        distance = frechet_distance(sufficient(images, features.extractor), features.reference)
+        details = {**features.details, **few(images)}
+        return MetricValue(name, distance, family=features.extractor.name, n=images.n, details=details)
 
-        return [value("fid", generated), value("fid-floor", held_out)]
+
+class FIDInfinity(Metric):
+    """FID extrapolated to infinitely many samples (Chong and Forsyth 2020): a line through FID against 1/n.
+
+    Only the generated side is extrapolated; the reference stays the training split.
+
+    Args:
+        features: name of the feature extractor.
+        points: how many sizes n the line goes through, equally spaced from a tenth of the samples to all of them.
+    """
+
+    def __init__(self, *, features: str, points: int) -> None:
+        self.features, self.points = features, points
+
+    def measure(self, evaluation: Evaluation) -> list[MetricValue]:
+        """The intercept."""
+        features = evaluation.features(self.features)
+        each = []
+        for index, one in enumerate(evaluation.samples):
+            images = features(one.raw)
+            sufficient(images, features.extractor)
+            order = torch.randperm(len(images.rows), generator=torch.Generator().manual_seed(index))
+            value = extrapolated(images.rows[order], features.reference, self.points)
+            name, details = features.extractor.name, features.details
+            each.append(MetricValue("fid-inf", value, family=name, n=len(images.rows), details=details))
+        return [over_sets(each)]
 
 
-def of_images(extractor: Extractor, images: Tensor) -> Statistics:
-    """Statistics of the features of raw images (n, channels, height, width), uint8."""
-    return statistics(extractor(images))
+def extrapolated(rows: torch.Tensor, reference: Statistics, points: int) -> float:
+    """The intercept at 1/n = 0 of a least-squares line through the distances of the first n rows."""
+    least = max(len(rows) // 10, 2 * rows.shape[1])
+    sizes = np.unique(np.linspace(least, len(rows), points).astype(int))
+    if len(sizes) < 2:
+        raise Unavailable(f"{len(rows)} samples are too few to extrapolate from: more than {least} are needed")
+    distances = [frechet_distance(statistics(rows[: int(size)]), reference) for size in sizes]
+    slope_and_intercept = np.polyfit(1 / sizes, distances, 1)
+    return float(slope_and_intercept[1])

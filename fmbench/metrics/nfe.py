@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
-from fmbench.metrics.base import Evaluation, Metric, MetricValue
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
+from fmbench.solvers.nfe import Count
 
 
 class NFE(Metric):
     """Mean over whole batches of calls a sample: rejected steps, corrections and denoising calls included."""
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
-        """The mean, with the least and the most of any batch."""
-        nfe = evaluation.samples.nfe
-        details = {"min": min(nfe), "max": max(nfe), "sampling_seconds": round(evaluation.samples.seconds, 3)}
-        return [MetricValue("nfe", sum(nfe) / len(nfe), n=len(evaluation.samples.x), details=details)]
+        """The mean, with the least and the most of any batch, and what drawing 1000 samples costs."""
+        sets = evaluation.samples
+        nfe = [value for one in sets for value in one.nfe]
+        total, n = Count(), sum(len(one.raw) for one in sets)
+        for one in sets:
+            total.add(one.counts)
+        details = {
+            "min": min(nfe),
+            "max": max(nfe),
+            "calls_a_batch": round(total.calls / len(nfe), 6),
+            "steps_accepted_a_batch": total.accepted / len(nfe),
+            "steps_rejected_a_batch": total.rejected / len(nfe),
+            "batch_size": evaluation.sampler.batch_size,
+        }
+        cost = [
+            MetricValue(
+                "sample-seconds",
+                1000 * one.seconds / len(one.raw),
+                unit="s/1000",
+                n=len(one.raw),
+                details={"peak_memory_bytes": one.peak_memory_bytes, "device": str(evaluation.device)},
+            )
+            for one in sets
+        ]
+        return [MetricValue("nfe", sum(nfe) / len(nfe), n=n, details=details), over_sets(cost)]

@@ -201,7 +201,9 @@ def body(rows: Sequence[Row]) -> list[list[str]]:
     columns = columns_of(rows)
     lines = []
     for row in rows:
-        known = [text_of(column, row.cells[column]) if column in row.cells else missing(row) for column in columns]
+        known = [
+            text_of(column, row.cells[column]) if column in row.cells else missing(row, column) for column in columns
+        ]
         seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
         params = "" if row.params is None else si(row.params)
         lines.append([row.label, str(row.seeds), *known, seconds, params])
@@ -216,8 +218,12 @@ def si(count: int) -> str:
     return str(count)
 
 
-def missing(row: Row) -> str:
+def missing(row: Row, column: Column) -> str:
     """What stands in place of a number."""
+    if column.metric in row.inapplicable:
+        return "n/a"
+    if column.metric in row.unavailable:
+        return "unavailable"
     return "\u2013" if row.status == "done" else row.status
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
 from fmbench.specs import Scalar
-from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
+from fmbench.store.records import NOT_APPLICABLE, MetricRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory, find_runs
 
 WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
@@ -24,6 +24,7 @@ class Column:
 
     Args:
         name: of the number.
+        metric: that measures it.
         unit: of the number.
         family: the feature extractor of a distance; "" for numbers whose families may share a column.
         n: points it is over.
@@ -31,6 +32,7 @@ class Column:
     """
 
     name: str
+    metric: str
     unit: str
     family: str
     n: int
@@ -66,6 +68,8 @@ class Row:
         label: the method's name and, where the table has several rows of it, what tells this one apart.
         status: the worst state of its seeds.
         reasons: why numbers are missing.
+        inapplicable: metrics that the method cannot have.
+        unavailable: numbers that could not be had, as `reasons` says.
         cells: by column.
         sampler: how its samples were drawn.
         summaries: what training cost, by seed.
@@ -77,6 +81,8 @@ class Row:
     label: str
     status: str
     reasons: tuple[str, ...]
+    inapplicable: frozenset[str]
+    unavailable: frozenset[str]
     cells: Mapping[Column, Cell]
     sampler: Mapping[str, Any]
     summaries: tuple[TrainingSummary, ...]
@@ -136,7 +142,7 @@ def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) 
             group = groups[key]
             group.requests.append(request)
             group.statuses.append(directory.status())
-            group.records += numbers
+            group.records += latest(numbers)
             summary = directory.training()
             group.summaries += [summary] if summary else []
     if not groups:
@@ -180,9 +186,15 @@ def by_evaluation(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metr
     return dict(groups) or {(): []}
 
 
+def latest(records: Iterable[MetricRecord]) -> list[MetricRecord]:
+    """Of one run's numbers that share a column, as after a change of the default sampler, the last one measured."""
+    return list({(record.name, column_of(record)): record for record in records}.values())
+
+
 def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
     reasons = [status.reason for status in group.statuses if status.reason]
-    reasons += [f"{record.name}: {record.reason}" for record in group.records if record.value is None]
+    absent = [record for record in group.records if record.value is None and record.reason != NOT_APPLICABLE]
+    reasons += [f"{record.name}: {record.reason}" for record in absent]
     states = {status.state for status in group.statuses}
     columns: dict[Column, list[MetricRecord]] = defaultdict(list)
     for record in group.records:
@@ -195,6 +207,8 @@ def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
         label=group.requests[0].method.name,
         status=next(state for state in WORST_FIRST if state in states),
         reasons=tuple(dict.fromkeys(reasons)),
+        inapplicable=frozenset(record.metric for record in group.records if record.reason == NOT_APPLICABLE),
+        unavailable=frozenset(record.metric for record in absent),
         cells={column: aggregate(records) for column, records in columns.items()},
         sampler=samplers[0] if samplers else {},
         summaries=tuple(group.summaries),
@@ -207,7 +221,7 @@ def column_of(record: MetricRecord) -> Column:
     protocol = {key: value for key, value in record.protocol.items() if key != "sampler"}
     shared = record.name in {"nll", "nll-gap"}  # exact densities and those of an ODE estimate one quantity
     family = "" if shared else record.family
-    return Column(record.name, record.unit, family, record.n, canonical(protocol))
+    return Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol))
 
 
 def aggregate(records: list[MetricRecord]) -> Cell:

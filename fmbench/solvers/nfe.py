@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from torch import Tensor, nn
@@ -15,11 +15,27 @@ class Count:
     """What a network was asked for: `calls` of it, the `rows` in them, and vector-Jacobian products through it.
 
     A part that is one of k equal parts of a model counts 1/k, so that a pass through the whole model counts one.
+    `accepted` and `rejected` are the steps that adaptive solvers kept and threw away.
     """
 
     calls: float = 0
     rows: float = 0
     vjps: float = 0
+    accepted: int = 0
+    rejected: int = 0
+
+    def add(self, other: Count, sign: int = 1) -> None:
+        """Add another count to this one, or subtract it."""
+        for part in fields(self):
+            setattr(self, part.name, getattr(self, part.name) + sign * getattr(other, part.name))
+
+
+class Tally(nn.Module):
+    """Where the solvers of a method note their steps; a module, so that `counted` finds it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = Count()
 
 
 class CountedNetwork(nn.Module):
@@ -51,12 +67,13 @@ class CountedNetwork(nn.Module):
 
 @contextmanager
 def counted(module: nn.Module) -> Iterator[Count]:
-    """Count the work of every counted network inside a module while the block runs."""
-    networks = [part for part in module.modules() if isinstance(part, CountedNetwork)]
-    before = [Count(**vars(network.count)) for network in networks]
+    """Count the work of every counted network, and the steps of every solver, inside a module while the block runs."""
+    parts = [part for part in module.modules() if isinstance(part, CountedNetwork | Tally)]
     total = Count()
-    yield total
-    for network, start in zip(networks, before, strict=True):
-        total.calls += network.count.calls - start.calls
-        total.rows += network.count.rows - start.rows
-        total.vjps += network.count.vjps - start.vjps
+    for part in parts:
+        total.add(part.count, -1)
+    work = Count()
+    yield work
+    for part in parts:
+        total.add(part.count)
+    work.add(total)

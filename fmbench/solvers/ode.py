@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torchdiffeq import odeint
 
 from fmbench.config import Sampler
 from fmbench.errors import SolverError
+from fmbench.solvers.nfe import Tally
 
 Field = Callable[[float, Tensor], Tensor]
 """dx/dt = field(t, x), t a plain number."""
@@ -26,8 +27,34 @@ class FlowLike(Protocol):
     def interval(self) -> tuple[float, float]:
         """(t_min, t_max)."""
 
+    @property
+    def tally(self) -> Tally:
+        """Where accepted and rejected steps are noted."""
+
     def velocity(self, t: float, x: Tensor) -> Tensor:
         """dx/dt at time t."""
+
+
+class RightHandSide(nn.Module):
+    """A field as dopri5 calls it, and tells it of its steps."""
+
+    def __init__(self, field: Field, tally: Tally) -> None:
+        super().__init__()
+        self._field, self._count = field, tally.count
+
+    def forward(self, t: Tensor, state: Tensor) -> Tensor:
+        """dx/dt."""
+        return self._field(float(t), state)
+
+    def callback_accept_step(self, *step: Tensor) -> None:
+        """An adaptive step was good enough."""
+        del step
+        self._count.accepted += 1
+
+    def callback_reject_step(self, *step: Tensor) -> None:
+        """An adaptive step was not, and is tried again at half the size or so."""
+        del step
+        self._count.rejected += 1
 
 
 def solve(
@@ -39,6 +66,7 @@ def solve(
     rtol: float,
     atol: float,
     steps: int = 0,
+    tally: Tally | None = None,
 ) -> Tensor:
     """The state at interval[1] of dx/dt = field(t, x) that starts from x at interval[0].
 
@@ -54,14 +82,12 @@ def solve(
         rtol: relative tolerance of dopri5; its error norm is over the whole batch.
         atol: absolute tolerance of dopri5.
         steps: number of equal steps of a fixed-step method.
+        tally: where dopri5 notes the steps that it accepts and rejects.
 
     Raises:
         SolverError: the step size underflowed or the result is not finite.
     """
     start, end = interval
-
-    def right_hand_side(t: Tensor, state: Tensor) -> Tensor:
-        return field(float(t), state)
 
     def grid(_field: Field, _state: Tensor, ends: Tensor) -> Tensor:
         return torch.linspace(float(ends[0]), float(ends[-1]), steps + 1, dtype=ends.dtype, device=ends.device)
@@ -71,11 +97,15 @@ def solve(
         first = min(FIRST_STEP, abs(end - start))
         options = {"first_step": first, "step_t": times[1:], "dtype": torch.float64}
         try:
-            solution = odeint(right_hand_side, x, times, method="dopri5", rtol=rtol, atol=atol, options=options)
+            solution = odeint(
+                RightHandSide(field, tally or Tally()), x, times, method="dopri5", rtol=rtol, atol=atol, options=options
+            )
         except AssertionError as error:  # torchdiffeq asserts that the step did not underflow
             raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {error}") from error
     else:
-        solution = odeint(right_hand_side, x, times, method=FIXED[method], options={"grid_constructor": grid})
+        solution = odeint(
+            lambda t, state: field(float(t), state), x, times, method=FIXED[method], options={"grid_constructor": grid}
+        )
     result: Tensor = solution[-1]
     if not torch.isfinite(result).all():
         raise SolverError(f"{method} left the finite numbers")
@@ -94,4 +124,5 @@ def sample(method: FlowLike, x0: Tensor, settings: Sampler, generator: torch.Gen
             rtol=settings.rtol,
             atol=settings.atol,
             steps=settings.steps,
+            tally=method.tally,
         )

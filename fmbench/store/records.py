@@ -28,13 +28,15 @@ class Record(BaseModel):
 class RunRecord(Record):
     """run.json: what was asked.
 
-    `id` covers the seed, `config_id` does not; `overrides` is what differs from the dataset's defaults.
+    `id` covers the seed, `config_id` does not; `overrides` is what differs from the dataset's defaults; `family` is
+    the method's.
     """
 
     id: str
     config_id: str
     request: TrainingRequest
     overrides: dict[str, Scalar] = {}
+    family: str = ""
 
 
 class StatusRecord(Record):
@@ -47,13 +49,16 @@ class StatusRecord(Record):
     reason: str = ""
 
 
+NOT_APPLICABLE = "n/a"
+
+
 class MetricRecord(Record):
     """A line of metrics.jsonl: one number and how it was measured.
 
     Args:
         metric: name of the metric that measured it.
         name: name of the number; a metric may give several.
-        value: None where it is unavailable, with `reason` saying why.
+        value: None where it is unavailable, with `reason` saying why; NOT_APPLICABLE where it cannot exist.
         error: standard error of `value` from the randomness of its measurement on these weights, where known.
         unit: as "bits/dim"; "" for a pure number.
         family: of a likelihood; or the feature extractor of a distance.
@@ -62,6 +67,7 @@ class MetricRecord(Record):
         details: what else was seen while measuring, as the digest of the features or the calls of a likelihood.
         evaluation: how the evaluation differed from the defaults, by dotted key.
         seconds: what it took.
+        measured_at: when the measurement began (UTC); the numbers of one measurement share it.
     """
 
     metric: str
@@ -76,6 +82,7 @@ class MetricRecord(Record):
     evaluation: dict[str, Scalar] = {}
     reason: str = ""
     seconds: float = 0.0
+    measured_at: str = ""
 
 
 class TrainingSummary(Record):

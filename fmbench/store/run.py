@@ -56,7 +56,9 @@ class RunDirectory:
         if (self.path / "run.json").exists():
             return
         training = run.training
-        record = RunRecord(id=training.id, config_id=training.config_id, request=training, overrides=run.overrides)
+        record = RunRecord(
+            id=training.id, config_id=training.config_id, request=training, overrides=run.overrides, family=run.family
+        )
         self.set_status(StatusRecord(state="queued", steps=training.train.steps))
         files.write_json(self.path / "run.json", record.dump())
 
@@ -91,12 +93,16 @@ class RunDirectory:
         files.write_json(path, {**known, half: environment})
 
     def metrics(self) -> list[MetricRecord]:
-        """The numbers measured so far; of two under the same protocol and name the later one counts."""
-        latest: dict[tuple[str, str], MetricRecord] = {}
+        """The numbers measured so far; of two measurements by one metric under one protocol the later one counts."""
+        latest: dict[tuple[str, str], tuple[str, dict[str, MetricRecord]]] = {}
         for line in files.read_lines(self.path / "metrics.jsonl"):
             record = self._parse(line, MetricRecord, "metrics.jsonl")
-            latest[record.name, canonical([record.protocol, record.evaluation])] = record
-        return list(latest.values())
+            key = record.metric, canonical([record.protocol, record.evaluation])
+            measured_at, numbers = latest.get(key, ("", {}))
+            if measured_at != record.measured_at:
+                numbers = {}
+            latest[key] = record.measured_at, {**numbers, record.name: record}
+        return [record for _, numbers in latest.values() for record in numbers.values()]
 
     def add_metrics(self, records: Iterable[MetricRecord]) -> None:
         """Append numbers."""

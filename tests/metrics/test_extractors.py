@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from fmbench.data.digits import digits
+from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import embedded, inception, load_extractor
-from fmbench.metrics.fid import of_images
 from fmbench.metrics.frechet import frechet_distance, statistics
 
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ def dataset():
 
 @pytest.fixture(scope="module")
 def extractor():
-    return load_extractor("digits-v1", CPU)
+    return load_extractor(load_plugins(environ={}).extractors.get("digits-v1"), CPU)
 
 
 class TestDigits:
@@ -35,7 +35,7 @@ class TestDigits:
         torch.testing.assert_close(features[:, :3], torch.tensor(GOLDEN), rtol=1e-4, atol=1e-5)
 
     def test_shipped_reference_is_that_of_the_training_split(self, extractor, dataset):
-        shipped, fresh = extractor.reference(dataset), of_images(extractor, dataset.train)
+        shipped, fresh = extractor.reference(dataset), statistics(extractor(dataset.train))
         assert shipped.n == fresh.n == 1437
         torch.testing.assert_close(shipped.mean, fresh.mean, rtol=1e-5, atol=1e-6)
         torch.testing.assert_close(shipped.covariance, fresh.covariance, rtol=1e-4, atol=1e-6)
@@ -113,7 +113,7 @@ class TestDamage:
 
     def test_unknown(self):
         with pytest.raises(FmbenchError, match="Did you mean 'digits-v1'"):
-            load_extractor("digits-v2", CPU)
+            load_plugins(environ={}).extractors.get("digits-v2")
 
 
 class TestInception:

@@ -1,21 +1,17 @@
-"""Feature extractors by name: frozen networks from raw images to feature vectors, each with its digest."""
+"""Feature extractors: frozen networks from raw images to feature vectors, each with its digest."""
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset
-from fmbench.errors import FmbenchError, unknown
+from fmbench.errors import FmbenchError
 from fmbench.metrics.frechet import Statistics
-
-EXTRACTORS = {
-    "digits-v1": "fmbench.metrics.extractors.embedded:digits_v1",
-    "inception": "fmbench.metrics.extractors.inception:inception",
-}
+from fmbench.specs import ExtractorSpec
 
 
 class Extractor(ABC):
@@ -45,16 +41,20 @@ class Extractor(ABC):
         del dataset
         return None
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """Features of raw images, in batches.
+    def blocks(self, images: Tensor) -> Iterator[Tensor]:
+        """Features of raw images, batch by batch, (b, dimension), float32, on the CPU.
 
         Raises:
             FmbenchError: they are not of the dtype, shape or range that the weights were made for.
         """
         self._check(images)
-        with torch.no_grad():
-            parts = [self.features(part.to(self.device)).cpu() for part in images.split(self.batch_size)]
-        return torch.cat(parts).float()
+        for part in images.split(self.batch_size):
+            with torch.no_grad():
+                yield self.features(part.to(self.device)).cpu().float()
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """All of them, (n, dimension)."""
+        return torch.cat(list(self.blocks(images)))
 
     def _check(self, images: Tensor) -> None:
         expects = f"features {self.name} take uint8 images of levels 0 to {self.levels - 1}"
@@ -66,17 +66,19 @@ class Extractor(ABC):
             raise FmbenchError(f"{expects}, not {int(images.max())}")
 
 
-def load_extractor(name: str, device: torch.device) -> Extractor:
-    """The extractor of that name.
+def load_extractor(spec: ExtractorSpec, device: torch.device) -> Extractor:
+    """The extractor of a spec, on a device.
 
     Raises:
-        FmbenchError: there is none, or its weights are not what they should be.
+        FmbenchError: its weights are not what they should be.
         Unavailable: its weights are not here.
     """
-    if name not in EXTRACTORS:
-        raise unknown("feature extractor", name, EXTRACTORS)
-    module, _, factory = EXTRACTORS[name].partition(":")
-    extractor = getattr(importlib.import_module(module), factory)(device)
+    extractor = spec.load()(device)
     if not isinstance(extractor, Extractor):
-        raise FmbenchError(f"{EXTRACTORS[name]} is not a feature extractor")
+        raise FmbenchError(f"{spec.factory} gives a {type(extractor).__name__}, not a fmbench.api.Extractor")
+    if extractor.sha256 != spec.sha256:
+        raise FmbenchError(
+            f"feature extractor {spec.name}: its weights are {extractor.sha256[:12]}..., its spec says "
+            f"{spec.sha256[:12]}..."
+        )
     return extractor
