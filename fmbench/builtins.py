@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmbench.digests import EXTRACTORS
 from fmbench.hookspecs import hookimpl
 from fmbench.specs import DatasetSpec, ExtractorSpec, MetricSpec, NetworkSpec, Option, Scalar
 
@@ -18,6 +19,12 @@ PLANAR_BUDGET: Mapping[str, Scalar] = {
     "sampler.batch_size": 2500,
 }
 
+FASHION_BUDGET: Mapping[str, Scalar] = {
+    "train.steps": 3000,
+    "train.batch_size": 128,
+    "network.name": "unet",
+    "nll.batch_size": 250,
+}
 
 FEATURES: Mapping[str, Option] = {
     "features": Option(default="dataset", extractor=True, help="feature extractor; dataset: the dataset's own")
@@ -38,7 +45,7 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
 
 @hookimpl
 def fmbench_datasets() -> list[DatasetSpec]:
-    """The embedded data: nothing is downloaded."""
+    """The embedded data, for which nothing is downloaded, and Fashion-MNIST."""
     return [
         DatasetSpec(
             "digits",
@@ -47,7 +54,18 @@ def fmbench_datasets() -> list[DatasetSpec]:
             kind="image",
             features="digits-v1",
             classes=10,
+            budget={"sampler.samples": 5000},  # three sets of them within the minutes that training takes
             licence="UCI Optical Recognition of Handwritten Digits, CC BY 4.0",
+        ),
+        DatasetSpec(
+            "fashion-mnist",
+            "fmbench.data.fashion_mnist:fashion_mnist",
+            summary="70 000 pictures of clothes, 28x28, 256 grey levels; 60 000 train, 10 000 test; fetched if not here",
+            kind="image",
+            features="fashion-v1",
+            classes=10,
+            licence="MIT (Zalando SE)",
+            budget=FASHION_BUDGET,
         ),
         planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
         planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),
@@ -102,9 +120,16 @@ def fmbench_metrics() -> list[MetricSpec]:
                 "draws": Option(default=1, ge=1, help="K, dequantisation draws combined by log-mean-exp"),
                 "probes": Option(default=4, ge=1, help="Rademacher probes of the trace"),
                 "exact_up_to": Option(default=16, ge=0, help="dimensions up to which the trace is exact"),
+                "solver": Option(
+                    default="dopri5",
+                    choices=("dopri5", "euler", "midpoint", "heun", "rk4"),
+                    help="ODE solver; a fixed-step one is refused unless halving its step changes next to nothing",
+                ),
+                "steps": Option(default=100, ge=1, help="steps of a fixed-step solver"),
                 "rtol": Option(default=1e-5, gt=0, help="relative tolerance of dopri5"),
                 "atol": Option(default=1e-5, gt=0, help="absolute tolerance of dopri5"),
                 "batch_size": batch,
+                "checked": Option(default=64, ge=1, help="points solved again at a tenth of the tolerances"),
             },
         ),
         MetricSpec(
@@ -122,7 +147,71 @@ def fmbench_metrics() -> list[MetricSpec]:
             samples=True,
             options=FEATURES,
         ),
-        MetricSpec("nfe", "fmbench.metrics.nfe:NFE", summary="network evaluations a sample", samples=True),
+        MetricSpec(
+            "kid",
+            "fmbench.metrics.kid:KID",
+            summary="kernel distance between features of generated and training images; unbiased at small n",
+            kinds=("image",),
+            samples=True,
+            options=FEATURES,
+        ),
+        MetricSpec(
+            "prdc",
+            "fmbench.metrics.prdc:PRDC",
+            summary="precision, recall, density and coverage of generated images among training images",
+            kinds=("image",),
+            samples=True,
+            options={
+                **FEATURES,
+                "neighbours": Option(default=5, ge=1, help="k, which sets the size of neighbourhoods"),
+            },
+        ),
+        MetricSpec(
+            "fid-inf",
+            "fmbench.metrics.fid:FIDInfinity",
+            summary="FID extrapolated to infinitely many samples",
+            kinds=("image",),
+            samples=True,
+            options={**FEATURES, "points": Option(default=15, ge=2, help="sizes that the line goes through")},
+            default=False,
+        ),
+        MetricSpec(
+            "memorisation",
+            "fmbench.metrics.memorisation:Memorisation",
+            summary="distance of samples to the nearest training image, over that of held-out images",
+            kinds=("image",),
+            samples=True,
+        ),
+        MetricSpec("nfe", "fmbench.metrics.nfe:NFE", summary="network evaluations a sample, and seconds", samples=True),
+        MetricSpec(
+            "nfe-per-sample",
+            "fmbench.metrics.nfe:PerSampleNFE",
+            summary="NFE of dopri5 when each sample has its own steps (needs torchode)",
+            samples=True,
+            provides="velocity",
+            options={"samples": Option(default=256, ge=2, help="samples solved")},
+            default=False,
+        ),
+        MetricSpec(
+            "curve",
+            "fmbench.metrics.quality:SamplingCurve",
+            summary="FID (or W2) of a fixed-step solver at 5, 10, 20, 50 and 100 NFE",
+            samples=True,
+            provides="velocity",
+            options={
+                **FEATURES,
+                "solver": Option(default="euler", choices=("euler", "midpoint", "heun", "rk4"), help="the solver"),
+            },
+            default=False,
+        ),
+        MetricSpec(
+            "learning-curve",
+            "fmbench.metrics.quality:LearningCurve",
+            summary="FID (or W2) by the weights kept during training (run --snapshots 8)",
+            samples=True,
+            options=FEATURES,
+            default=False,
+        ),
     ]
 
 
@@ -134,14 +223,21 @@ def fmbench_extractors() -> list[ExtractorSpec]:
             "digits-v1",
             "fmbench.metrics.extractors.embedded:digits_v1",
             summary="small classifier of the 8 x 8 digits",
-            sha256="4ffba8481eddf31a5779eba5f0124fcb6624230d6bda3795d8bd892fdcd8b818",
+            sha256=EXTRACTORS["digits-v1"],
+            dimension=64,
+        ),
+        ExtractorSpec(
+            "fashion-v1",
+            "fmbench.metrics.extractors.embedded:fashion_v1",
+            summary="small classifier of Fashion-MNIST",
+            sha256=EXTRACTORS["fashion-v1"],
             dimension=64,
         ),
         ExtractorSpec(
             "inception",
             "fmbench.metrics.extractors.inception:inception",
             summary="the Inception network of published FIDs, through clean-fid; weights fetched when first used",
-            sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
+            sha256=EXTRACTORS["inception"],
             dimension=2048,
         ),
     ]

@@ -15,9 +15,14 @@ KEEP = 2
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> None:
     """Write the state after `step` steps, then drop all but the last KEEP."""
-    write_atomically(folder / f"step-{step:09d}.pt", lambda stream: torch.save({"step": step, **state}, stream))
-    for old in _newest_first(folder)[KEEP:]:
+    write(folder, step, state)
+    for old in newest_first(folder)[KEEP:]:
         old.unlink()
+
+
+def write(folder: Path, step: int, state: dict[str, Any]) -> None:
+    """Write the state after `step` steps beside the others."""
+    write_atomically(folder / f"step-{step:09d}.pt", lambda stream: torch.save({"step": step, **state}, stream))
 
 
 def load(folder: Path, device: torch.device | str) -> dict[str, Any] | None:
@@ -26,7 +31,7 @@ def load(folder: Path, device: torch.device | str) -> dict[str, Any] | None:
     Raises:
         FmbenchError: there are checkpoints, and every one is damaged.
     """
-    found = _newest_first(folder)
+    found = newest_first(folder)
     for path in found:
         try:
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
@@ -38,5 +43,6 @@ def load(folder: Path, device: torch.device | str) -> dict[str, Any] | None:
     return None
 
 
-def _newest_first(folder: Path) -> list[Path]:
+def newest_first(folder: Path) -> list[Path]:
+    """The files of a folder."""
     return sorted(folder.glob("step-*.pt"), reverse=True)

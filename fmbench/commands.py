@@ -1,4 +1,4 @@
-"""What the command line does, callable from Python: run a grid, read its table."""
+"""What the command line does, callable from Python: run a grid, measure what is trained, read the table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from rich.console import Console
 from fmbench import experiment
 from fmbench.config import RunRequest
 from fmbench.engine import local
+from fmbench.errors import FmbenchError
 from fmbench.plugins import Plugins
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.specs import Scalar
-from fmbench.store.run import RunDirectory
+from fmbench.store.run import RunDirectory, find_runs
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ def plan(
     methods: Sequence[str] | None = None,
     dataset: str | None = None,
     seeds: Sequence[int] | None = None,
+    metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
 ) -> list[RunRequest]:
     """The runs that a configuration and what is said on top of it ask for.
@@ -49,17 +51,24 @@ def plan(
         methods: names, instead of the configuration's.
         dataset: a name, instead of the configuration's.
         seeds: training seeds, instead of the configuration's.
+        metrics: names, instead of the configuration's.
         assignments: "key=value", as `--set` takes them.
 
     Raises:
         FmbenchError: a name, key or value that makes no sense.
     """
     tree: dict[str, Any] = experiment.read_config(config or experiment.DEFAULT_CONFIG)
-    said = {"methods": methods, "dataset": dataset, "seeds": seeds}
+    said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
     tree = experiment.merge(tree, {key: value for key, value in said.items() if value is not None})
+    return experiment.resolve(experiment.merge(tree, assigned(assignments)), plugins)
+
+
+def assigned(assignments: Sequence[str]) -> dict[str, Any]:
+    """What several `--set` say together."""
+    tree: dict[str, Any] = {}
     for text in assignments:
         tree = experiment.merge(tree, experiment.parse_assignment(text))
-    return experiment.resolve(tree, plugins)
+    return tree
 
 
 def run(
@@ -68,6 +77,7 @@ def run(
     *,
     results: Path = Path("results"),
     device: str = "auto",
+    snapshots: int = 0,
     console: Console | None = None,
 ) -> Outcome:
     """Carry out a grid (what of it is not yet done) and read its rows.
@@ -76,12 +86,93 @@ def run(
         FmbenchError: the device is not here, or the store cannot be written.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
+    cells = [(one, RunDirectory.of(results, one)) for one in runs]
     console = console or Console(stderr=True)
-    done = local.run_all(runs, results, plugins, device=device, console=console)
-    asked = {RunDirectory.of(results, one): one.evaluation_overrides for one in runs}
+    done = local.run_all(cells, plugins, console=console, device=device, snapshots=snapshots)
+    return Outcome(rows_of(cells, results), done)
+
+
+def plan_evaluation(
+    plugins: Plugins,
+    *,
+    results: Path = Path("results"),
+    methods: Sequence[str] | None = None,
+    dataset: str | None = None,
+    metrics: Sequence[str] | None = None,
+    assignments: Sequence[str] = (),
+) -> list[local.Cell]:
+    """What to measure on the trained runs of a store, each with its directory.
+
+    Args:
+        plugins: what there is to choose from.
+        results: the store.
+        methods: only these.
+        dataset: only this one's.
+        metrics: names; None for the default ones. Those that a run's data do not have are passed over.
+        assignments: "key=value" of the sampler or a metric.
+
+    Raises:
+        FmbenchError: an unknown name, a key of training, or no trained run to measure.
+    """
+    asked = assigned(assignments)
+    for key in asked:
+        if key != "sampler":
+            plugins.metrics.get(key)
+    wanted = None if metrics is None else [plugins.metrics.get(name) for name in metrics]
+    if methods is not None:
+        methods = [plugins.methods.get(name).name for name in methods]
+    cells = []
+    for directory in find_runs(results, dataset or "*"):
+        record = directory.record()
+        training = record.request
+        trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))
+        if not trained or (methods is not None and training.method.name not in methods):
+            continue
+        data = plugins.datasets.get(training.dataset.name)
+        names = None if wanted is None else [spec.name for spec in wanted if spec.measures(data)]
+        if names == []:
+            continue
+        parts = (training.method, training.train, data, plugins)
+        evaluation = experiment.resolve_evaluation(asked, names, *parts)
+        plain = experiment.resolve_evaluation({}, names, *parts)
+        run = RunRequest(
+            training=training,
+            evaluation=evaluation,
+            overrides=record.overrides,
+            evaluation_overrides=experiment.evaluation_difference(evaluation, plain),
+            family=record.family,
+        )
+        cells.append((run, directory))
+    if not cells:
+        raise FmbenchError(f"nothing to measure in {str(results)!r}: no trained run with its checkpoints matches")
+    return cells
+
+
+def evaluate(
+    cells: Sequence[local.Cell],
+    plugins: Plugins,
+    *,
+    results: Path = Path("results"),
+    device: str = "auto",
+    renew: bool = False,
+    console: Console | None = None,
+) -> Outcome:
+    """Measure trained runs, without training, and read their rows.
+
+    Raises:
+        FmbenchError: the device is not here, or the store cannot be written.
+        KeyboardInterrupt: Ctrl-C; the same call goes on.
+    """
+    done = local.run_all(cells, plugins, console=console or Console(stderr=True), device=device, renew=renew)
+    return Outcome(rows_of(cells, results), done)
+
+
+def rows_of(cells: Sequence[local.Cell], results: Path) -> list[Row]:
+    """The table's rows of what was asked for."""
+    asked = {directory: one.evaluation_overrides for one, directory in cells}
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:
         # A run that failed before any number was measured stands under no evaluation.
         return directory in asked and (evaluation == asked[directory] or not directory.metrics())
 
-    return Outcome(tables.build(results, wanted=wanted), done)
+    return tables.build(results, wanted=wanted)

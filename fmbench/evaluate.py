@@ -12,27 +12,35 @@ from typing import Any
 import numpy as np
 
 from fmbench.config import RunRequest
-from fmbench.errors import SolverError, Unavailable
+from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.registry import Registry
 from fmbench.specs import MetricSpec
 from fmbench.store import files
-from fmbench.store.cells import inapplicable, measured, missing
+from fmbench.store.cells import inapplicable, measured
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
 
 SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
 
 
-def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, metrics: Registry[MetricSpec]) -> None:
-    """Measure what is missing; every number is written as soon as it is known."""
+def evaluate(
+    run: RunRequest,
+    directory: RunDirectory,
+    evaluation: Evaluation,
+    metrics: Registry[MetricSpec],
+    wanted: Iterable[str],
+) -> None:
+    """Measure the metrics that are wanted; every number is written as soon as it is known."""
     directory.add_metrics(
         MetricRecord(metric=name, name=name, value=None, evaluation=run.evaluation_overrides, reason=NOT_APPLICABLE)
         for name in inapplicable(run, directory)
     )
-    for name in missing(run, directory):
+    for name in wanted:
         known = measured(run, directory.metrics(), name)
-        if known:  # measured under another name of the same protocol
+        if (
+            known and known[0].evaluation != run.evaluation_overrides
+        ):  # measured under another name of the same protocol
             same = [record for record in known if record.evaluation == known[0].evaluation]
             directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)
             continue
@@ -40,7 +48,7 @@ def evaluate(run: RunRequest, directory: RunDirectory, evaluation: Evaluation, m
         begun, measured_at = time.perf_counter(), datetime.now(UTC).isoformat()
         try:
             values = metric.measure(evaluation)
-        except (Unavailable, SolverError) as error:
+        except (Unavailable, SolverError, FmbenchError) as error:
             values = [MetricValue(name, None, reason=str(error))]
         cost = round(time.perf_counter() - begun, 3)
         directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))

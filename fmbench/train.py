@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import checkpoints, provenance
 from fmbench.config import Train, TrainingRequest
@@ -104,10 +105,12 @@ class Charge:
     Args:
         seconds: it took.
         images: it saw.
+        flops: of its optimiser steps.
     """
 
     seconds: float = 0.0
     images: int = 0
+    flops: float = 0.0
 
 
 @dataclass
@@ -131,6 +134,7 @@ class Trainer:
         directory: where checkpoints and the log go.
         device: "cpu" or "cuda".
         checkpoint_seconds: longest stretch of work that a crash may lose.
+        snapshots: how many times, evenly over the steps, the averaged weights are kept.
         charge: what was spent before the first step.
     """
 
@@ -143,6 +147,7 @@ class Trainer:
         *,
         device: str,
         checkpoint_seconds: float,
+        snapshots: int,
         charge: Charge,
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
@@ -161,6 +166,7 @@ class Trainer:
         )
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
         self.charge = charge
+        self.snapshots = {settings.steps * (i + 1) // snapshots for i in range(snapshots)}
         self.progress = Progress(seconds=charge.seconds)
         self._pending: list[Tensor] = []  # losses still on the device
 
@@ -189,6 +195,8 @@ class Trainer:
                     self._log()
                     rate = progress.step * settings.batch_size / progress.seconds
                     watcher.update(progress.step, f"loss {progress.loss:.4f}  {rate:,.0f} /s")
+                if progress.step in self.snapshots:
+                    self._keep()
                 if due:
                     self._fetch()
                     self._save()
@@ -247,6 +255,13 @@ class Trainer:
         }
         checkpoints.save(self.directory.checkpoints, self.progress.step, state)
 
+    def _keep(self) -> None:
+        """Keep the averaged weights for the learning curve."""
+        buffers = {name for name, _ in self.model.module.named_buffers()}
+        kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
+        state = {"method": kept, "average": self.average, "seconds": self.progress.seconds}
+        checkpoints.write(self.directory.snapshots, self.progress.step, state)
+
     def _resume(self) -> None:
         """Take up the last checkpoint, and cut the log back to it."""
         state = checkpoints.load(self.directory.checkpoints, self.fabric.device)
@@ -263,7 +278,11 @@ class Trainer:
         files.append_lines(self.directory.train_log, kept)
 
     def _summary(self) -> TrainingSummary:
+        """What the training cost; called last, for measuring a step changes gradients and buffers."""
         images = self.settings.steps * self.settings.batch_size + self.charge.images
+        batch = self.batches[self.settings.steps - 1]
+        with FlopCounterMode(display=False) as counter:
+            self.fabric.backward(self.model(batch.x, batch.labels, batch.generator, batch.companions))
         return TrainingSummary(
             params=sum(parameter.numel() for parameter in self.model.module.parameters()),
             seconds=self.progress.seconds,
@@ -271,6 +290,7 @@ class Trainer:
             images_per_second=images / self.progress.seconds,
             peak_memory_bytes=provenance.peak_memory(self.device),
             final_loss=self.progress.loss,
+            flops=float(counter.get_total_flops()) * self.settings.steps + self.charge.flops,
         )
 
 

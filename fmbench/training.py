@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 
@@ -28,10 +29,14 @@ class Runtime:
     Args:
         device: "cpu" or "cuda".
         checkpoint_seconds: longest stretch of training that a crash may lose.
+        snapshots: how many times, evenly over the steps, to keep the averaged weights for the learning curve.
+        renew: whether to measure again what is there already.
     """
 
     device: str
     checkpoint_seconds: float = 30.0
+    snapshots: int = 0
+    renew: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,14 @@ class School:
             directory,
             device=runtime.device,
             checkpoint_seconds=runtime.checkpoint_seconds,
+            snapshots=runtime.snapshots,
             charge=charge,
         )
         trainer.run(self.watcher)
 
     def _prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Charge:
         """What the method does before its first step, and what that cost."""
-        teacher, images, seconds = None, 0, 0.0
+        teacher, charge = None, Charge()
         name = self.plugins.methods.get(request.method.name).teacher
         if name:
             spec = self.plugins.methods.get(name)
@@ -86,7 +92,8 @@ class School:
             self.train(asked, teacher, place)
             teacher = load_averaged(teacher, place, torch.device(self.runtime.device))
             summary = place.training()
-            images, seconds = (summary.images, summary.seconds) if summary else (0, 0.0)
+            if summary:
+                charge = Charge(summary.seconds, summary.images, summary.flops or 0.0)
         begun = time.perf_counter()
         if type(method).prepare is not Method.prepare:
             device = self.runtime.device
@@ -96,7 +103,7 @@ class School:
             )
             generator = stream(device, request.seed, "prepare")
             method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
-        return Charge(seconds + time.perf_counter() - begun, images)
+        return replace(charge, seconds=charge.seconds + time.perf_counter() - begun)
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, charge: Charge) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""
@@ -144,8 +151,14 @@ def load_averaged(method: Method, directory: RunDirectory, device: torch.device)
     state = checkpoints.load(directory.checkpoints, device)
     if state is None:
         raise FmbenchError("its checkpoints were removed: delete the run's directory to train again")
+    return averaged(method, state, device)
+
+
+def averaged(method: Method, state: dict[str, Any], device: torch.device) -> Method:
+    """The method with the buffers and the averaged weights of a checkpoint or snapshot, ready to be scored."""
     method = method.to(device)
-    method.load_state_dict(state["method"])  # buffers too
-    if state["average"] is not None:
+    whole = state["average"] is None
+    method.load_state_dict(state["method"], strict=whole)  # a snapshot has only the buffers
+    if not whole:
         FlatWeights(method).assign(state["average"])
     return method.eval().requires_grad_(requires_grad=False)

@@ -6,15 +6,16 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
-from fmbench import provenance
-from fmbench.config import RunRequest
+from fmbench import checkpoints, provenance
+from fmbench.config import RunRequest, TrainingRequest
 from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError, FmbenchError
 from fmbench.evaluate import evaluate
-from fmbench.metrics.base import Evaluation
+from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.plugins import Plugins, describe
 from fmbench.progress import Watcher
 from fmbench.store.cells import missing
@@ -22,7 +23,7 @@ from fmbench.store.files import write_text
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
 from fmbench.train import Interrupted
-from fmbench.training import Runtime, School, load_averaged
+from fmbench.training import Runtime, School, averaged, load_averaged
 
 
 def choose_device(asked: str) -> str:
@@ -84,7 +85,8 @@ def _train_and_evaluate(
         directory.set_environment("train", environment)
         school.train(request, method, directory)
     directory.set_status(StatusRecord(state="running", stage="evaluate", step=steps, steps=steps))
-    if missing(run, directory):
+    wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
+    if wanted:
         device = torch.device(runtime.device)
         evaluation = Evaluation(
             method=load_averaged(method, directory, device),
@@ -96,13 +98,22 @@ def _train_and_evaluate(
             seed=request.seed,
             device=device,
             watcher=watcher,
+            snapshots=[
+                snapshot(path, school, request, device) for path in checkpoints.newest_first(directory.snapshots)[::-1]
+            ],
         )
-        evaluate(run, directory, evaluation, plugins.metrics)
+        evaluate(run, directory, evaluation, plugins.metrics, wanted)
         cost = {
             "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
             "peak_memory_bytes": provenance.peak_memory(runtime.device),
         }
         directory.set_environment("evaluate", {**environment, **cost})
+
+
+def snapshot(path: Path, school: School, request: TrainingRequest, device: torch.device) -> Snapshot:
+    """Weights kept during training."""
+    state = torch.load(path, map_location=device, weights_only=True)
+    return Snapshot(state["step"], state["seconds"], lambda: averaged(school.build(request), state, device))
 
 
 @contextmanager

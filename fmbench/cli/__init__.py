@@ -9,7 +9,9 @@ import typer
 from rich.console import Console
 
 from fmbench._version import __version__
+from fmbench.cli import eval as evaluation
 from fmbench.cli import info, listing, plot, run, table
+from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
 
 app = typer.Typer(
@@ -24,6 +26,7 @@ app = typer.Typer(
 UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 app.command("run")(run.command)
+app.command("eval")(evaluation.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
 app.command("table")(table.command)
@@ -58,7 +61,7 @@ def main() -> None:
         console.print(f"error: {error} (see --help)", markup=False)
         status = 2
     except (KeyboardInterrupt, typer.Abort):
-        status = run.INTERRUPTED
+        status = INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of a pipe has gone: nothing to say, nobody to hear it
         status = 0

@@ -12,6 +12,13 @@ Plugin = Annotated[
     list[Path] | None, typer.Option("--plugin", help="A Python file with more methods, say; may be repeated.")
 ]
 ResultsDir = Annotated[Path, typer.Option("--results-dir", help="Where runs are kept.")]
+INTERRUPTED = 130  # as shells report a process ended by Ctrl-C
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Metrics = Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list metrics`.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as train.steps=2000; may be repeated."),
+]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench list datasets`.")]
 
 

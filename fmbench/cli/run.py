@@ -8,7 +8,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from fmbench.cli.options import DEFAULT_RESULTS, Dataset, Plugin, ResultsDir, names
+from fmbench.cli.options import (
+    DEFAULT_RESULTS,
+    INTERRUPTED,
+    Dataset,
+    Device,
+    Metrics,
+    Plugin,
+    ResultsDir,
+    Set,
+    names,
+)
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 
@@ -17,22 +27,18 @@ if TYPE_CHECKING:
     from fmbench.store.run import RunDirectory
 
 
-INTERRUPTED = 130  # as shells report a process ended by Ctrl-C
-
-
 def command(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
     dataset: Dataset = None,
     config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as train.steps=2000; may be repeated."),
-    ] = None,
+    set_: Set = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="N|LIST", help="How many training seeds (3), or which ones (0,1,2).")
     ] = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    metrics: Metrics = None,
+    device: Device = "auto",
+    snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
     plugin: Plugin = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
 ) -> None:
@@ -57,6 +63,7 @@ def command(
         methods=None if methods is None else names(methods),
         dataset=dataset,
         seeds=None if seeds is None else parse_seeds(seeds),
+        metrics=None if metrics is None else names(metrics),
         assignments=set_ or [],
     )
     places = [(one, RunDirectory.of(results_dir, one)) for one in runs]
@@ -64,7 +71,7 @@ def command(
         show_plan(places)
         return
     try:
-        outcome = commands.run(runs, plugins, results=results_dir, device=device, console=console)
+        outcome = commands.run(runs, plugins, results=results_dir, device=device, snapshots=snapshots, console=console)
     except KeyboardInterrupt:
         console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
@@ -19,17 +18,27 @@ from fmbench.store.run import RunDirectory
 DEVICES = ("auto", "cpu", "cuda")
 
 
+Cell = tuple[RunRequest, RunDirectory]
+
+
 def run_all(
-    runs: Sequence[RunRequest], root: Path, plugins: Plugins, *, device: str = "auto", console: Console
+    cells: Sequence[Cell],
+    plugins: Plugins,
+    *,
+    console: Console,
+    device: str = "auto",
+    snapshots: int = 0,
+    renew: bool = False,
 ) -> bool:
     """Carry out what is not yet done; one run's failure does not stop the others.
 
     Args:
-        runs: the grid.
-        root: the results directory.
+        cells: the grid: what is asked, and the directory that it lives in.
         plugins: where their parts come from.
-        device: "auto", "cpu" or "cuda".
         console: for progress and one line a run.
+        device: "auto", "cpu" or "cuda".
+        snapshots: how many times the weights are kept during training, for the learning curve.
+        renew: whether to measure again what is there already.
 
     Returns:
         Whether every number that was asked for is there now.
@@ -40,15 +49,14 @@ def run_all(
     """
     if device not in DEVICES:
         raise FmbenchError(f"--device {device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
-    cells = [(run, RunDirectory.of(root, run)) for run in runs]
-    waiting = [cell for cell in cells if not complete(*cell)]
+    waiting = [cell for cell in cells if renew or not complete(*cell)]
     if len(waiting) < len(cells):
         console.print(f"{len(cells) - len(waiting)} of {len(cells)} runs are done already")
     if waiting:
         from fmbench import worker  # torch, only where there is work
         from fmbench.training import Runtime
 
-        runtime = Runtime(worker.choose_device(device))
+        runtime = Runtime(worker.choose_device(device), snapshots=snapshots, renew=renew)
         for run, directory in waiting:
             directory.create(run)
             name = f"{run.training.method.name} on {run.training.dataset.name}, seed {run.training.seed}"

@@ -65,7 +65,7 @@ class Snapshot:
     Args:
         step: after which they were kept.
         seconds: of training until then.
-        load: gives the method those (averaged) weights.
+        load: the method with those (averaged) weights, in evaluation mode.
     """
 
     step: int

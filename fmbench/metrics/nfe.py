@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from fmbench.errors import Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
-from fmbench.solvers.nfe import Count
+from fmbench.solvers.each import solve_each
+from fmbench.solvers.nfe import Count, counted
 
 
 class NFE(Metric):
@@ -35,3 +39,29 @@ class NFE(Metric):
             for one in sets
         ]
         return [MetricValue("nfe", sum(nfe) / len(nfe), n=n, details=details), over_sets(cost)]
+
+
+class PerSampleNFE(Metric):
+    """NFE of dopri5 when each sample has its own steps: what the batch's common steps cost, and how samples differ.
+
+    Args:
+        samples: how many to solve.
+    """
+
+    def __init__(self, *, samples: int) -> None:
+        self.samples = samples
+
+    def measure(self, evaluation: Evaluation) -> list[MetricValue]:
+        """The mean, with the least and the most of any sample."""
+        method, sampler = evaluation.method, evaluation.sampler
+        flow: Any = method  # whether it is one shows below
+        if not hasattr(flow, "source"):
+            raise Unavailable(f"{evaluation.method_spec.name} does not offer its source, as a fmbench.api.FlowMethod")
+        x0 = flow.source(self.samples, evaluation.stream("per-sample"))
+        evaluation.watcher.stage("NFE of single samples", 1)
+        with counted(method) as one:
+            flow.velocity(flow.interval[0], x0[:1])
+        _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)
+        nfe = one.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice
+        details = {"min": float(nfe.min()), "max": float(nfe.max()), "std": float(nfe.std())}
+        return [MetricValue("nfe-per-sample", float(nfe.mean()), n=self.samples, details=details)]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset
+from fmbench.errors import Unavailable
 from fmbench.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
-from fmbench.solvers.nfe import counted
+from fmbench.solvers.nfe import Count, counted
+
+TIGHTER = 0.1  # tolerances of the check, by those of the number
+HALVING = 1e-3  # bits/dim that halving a fixed step may move an NLL by: coarse steps report better than the truth
 
 
 class NLL(Metric):
@@ -18,64 +24,110 @@ class NLL(Metric):
 
     Args:
         draws: K; the draws of a point are combined by log-mean-exp.
-        probes: Rademacher probes of the trace above `exact_up_to` dimensions.
+        probes: Rademacher probes of the trace above `exact_up_to` dimensions; the same for every method.
         exact_up_to: dimensions up to which the trace is exact.
+        solver: "dopri5", or a fixed-step solver, which is checked by halving its step.
+        steps: of a fixed-step solver.
         rtol: relative tolerance of dopri5.
         atol: absolute tolerance.
         batch_size: points solved together.
+        checked: points solved again at a tenth of the tolerances, for the error of the solver.
     """
 
-    def __init__(self, *, draws: int, probes: int, exact_up_to: int, rtol: float, atol: float, batch_size: int) -> None:
-        self.draws, self.batch_size = draws, batch_size
-        self.settings = LikelihoodSettings(rtol=rtol, atol=atol, exact_up_to=exact_up_to, probes=probes)
+    def __init__(
+        self,
+        *,
+        draws: int,
+        probes: int,
+        exact_up_to: int,
+        solver: str,
+        steps: int,
+        rtol: float,
+        atol: float,
+        batch_size: int,
+        checked: int,
+    ) -> None:
+        self.draws, self.batch_size, self.checked = draws, batch_size, checked
+        self.settings = LikelihoodSettings(
+            solver=solver, steps=steps, rtol=rtol, atol=atol, exact_up_to=exact_up_to, probes=probes
+        )
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
-        """The NLL and, where the density is known, its gap to the truth on the same points."""
+        """The NLL, what it cost and, where the density is known, its gap to the truth on the same points."""
         dataset = evaluation.dataset
-        parts: list[LogDensity] = []
-        evaluation.watcher.stage("likelihood", len(dataset.test))
+        family = next(name for name in evaluation.method_spec.likelihoods if name != "vlb")
         with counted(evaluation.method) as count:
-            for index, raw in enumerate(dataset.test.to(evaluation.device).split(self.batch_size)):
-                parts.append(self._log_prob(raw, index, evaluation))
-                evaluation.watcher.update(min(len(dataset.test), (index + 1) * self.batch_size))
-        log_prob = torch.cat([part.value for part in parts])
+            density = self._density(evaluation, len(dataset.test), self.settings, self.batch_size)
+        log_prob = density.value
         if len(log_prob) != len(dataset.test):
             raise AssertionError(f"scored {len(log_prob)} of {len(dataset.test)} test points")
-        error = self._error(parts, dataset.dimension if dataset.discrete else None)
-        details = {
-            "calls": round(count.calls, 6),
-            "vjps": round(count.vjps, 6),
-            "nfe": round(count.rows / (len(log_prob) * self.draws), 6),
-        }
-        family = next(name for name in evaluation.method_spec.likelihoods if name != "vlb")
-        each = bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
-        values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details)]
+        each = in_units(log_prob, dataset)
+        details = self._work(count, len(each)) | (self._solver_error(evaluation, each) if family == "pf-ode" else {})
+        calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
+        error = None if density.error is None else float(density.error.square().sum().sqrt()) / len(each)
+        error = None if error is None else error * in_units(-torch.ones(()), dataset).item()
+        values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details), calls]
         if dataset.density is not None:
             gap = dataset.density.log_prob(dataset.test) - log_prob.cpu()
             standard_error = float(gap.std()) / math.sqrt(len(gap))
             values.append(MetricValue("nll-gap", float(gap.mean()), standard_error, "nats", family, len(gap)))
         return values
 
-    def _log_prob(self, raw: Tensor, index: int, evaluation: Evaluation) -> LogDensity:
-        """Of raw data, in nats: the model's log-density of x plus log |dx / d raw|."""
+    def _density(self, evaluation: Evaluation, n: int, settings: LikelihoodSettings, batch_size: int) -> LogDensity:
+        """Of the first n test points, in nats: the model's log-density of x plus log |dx / d raw|."""
+        dataset, parts = evaluation.dataset, []
+        evaluation.watcher.stage("likelihood", n)
+        for index, raw in enumerate(dataset.test[:n].to(evaluation.device).split(batch_size)):
+            parts.append(self._log_prob(raw, index, evaluation, settings))
+            evaluation.watcher.update(min(n, (index + 1) * batch_size))
+        errors = [part.error for part in parts if part.error is not None]
+        return LogDensity(torch.cat([part.value for part in parts]), torch.cat(errors) if errors else None)
+
+    def _log_prob(self, raw: Tensor, index: int, evaluation: Evaluation, settings: LikelihoodSettings) -> LogDensity:
         transform = evaluation.dataset.transform
         generator = evaluation.stream("likelihood", index)
 
         def draw() -> LogDensity:
-            return evaluation.method.log_prob(transform.encode(raw, generator), self.settings, generator)
+            return evaluation.method.log_prob(transform.encode(raw, generator), settings, generator)
 
         density = mean_over_draws(draw, self.draws if evaluation.dataset.discrete else 1)
         return LogDensity(density.value + transform.log_jacobian(evaluation.dataset.dimension), density.error)
 
-    @staticmethod
-    def _error(parts: list[LogDensity], dimension: int | None) -> float | None:
-        """Standard error of the mean from the random traces alone, in the unit of the value."""
-        errors = [part.error for part in parts if part.error is not None]
-        if not errors:
-            return None
-        each = torch.cat(errors)
-        error = float(each.square().sum().sqrt()) / len(each)
-        return error if dimension is None else error / (dimension * math.log(2))
+    def _work(self, count: Count, n: int) -> dict[str, Any]:
+        """What the solves of n points cost."""
+        return {
+            "calls": round(count.calls, 6),
+            "vjps": round(count.vjps, 6),
+            "nfe": round(count.rows / (n * self.draws), 6),
+            "vjps_a_point": round(count.vjps / max(count.calls, 1) * count.rows / (n * self.draws), 6),
+            "steps_accepted": count.accepted,
+            "steps_rejected": count.rejected,
+        }
+
+    def _solver_error(self, evaluation: Evaluation, each: Tensor) -> dict[str, Any]:
+        """How far finer steps move the NLL: dopri5 on a few points and the same probes, fixed steps on all.
+
+        Raises:
+            Unavailable: halving a fixed step moves it by HALVING bits/dim or more.
+        """
+        settings, dataset = self.settings, evaluation.dataset
+        if settings.solver == "dopri5":
+            n = min(self.checked, len(each))
+            finer = replace(settings, rtol=TIGHTER * settings.rtol, atol=TIGHTER * settings.atol)
+            # Together in one batch both times: the steps of a batch are shared.
+            coarse, fine = (in_units(self._density(evaluation, n, one, n).value, dataset) for one in (settings, finer))
+        else:
+            n, finer = len(each), replace(settings, steps=2 * settings.steps)
+            coarse, fine = each, in_units(self._density(evaluation, n, finer, self.batch_size).value, dataset)
+        moved = coarse - fine
+        error = float(moved.mean())
+        limit = HALVING * (1 if dataset.discrete else dataset.dimension * math.log(2))
+        if settings.solver != "dopri5" and not abs(error) < limit:
+            raise Unavailable(
+                f"{settings.steps} steps of {settings.solver} are too coarse: halving the step moves the NLL by "
+                f"{-error:.2g} {unit_of(dataset)}; raise nll.steps or take nll.solver=dopri5"
+            )
+        return {"solver_error": error, "solver_error_max": float(moved.abs().max()), "solver_error_n": n}
 
 
 class VariationalBound(Metric):
@@ -96,9 +148,13 @@ class VariationalBound(Metric):
             generator = evaluation.stream("bound", index)
             parts.append(evaluation.method.bound(dataset.transform.encode(raw, generator), generator))
             evaluation.watcher.update(min(len(dataset.test), (index + 1) * self.batch_size))
-        log_prob = dataset.transform.log_jacobian(dataset.dimension) - torch.cat(parts)
-        each = bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
+        each = in_units(dataset.transform.log_jacobian(dataset.dimension) - torch.cat(parts), dataset)
         return [MetricValue("vlb", float(each.mean()), None, unit_of(dataset), "vlb", len(each))]
+
+
+def in_units(log_prob: Tensor, dataset: Dataset) -> Tensor:
+    """-log p of each point, from nats: bits/dim of integer levels, nats of coordinates."""
+    return bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
 
 
 def unit_of(dataset: Dataset) -> str:

@@ -31,8 +31,8 @@ class FlowLike(Protocol):
     def tally(self) -> Tally:
         """Where accepted and rejected steps are noted."""
 
-    def velocity(self, t: float, x: Tensor) -> Tensor:
-        """dx/dt at time t."""
+    def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:
+        """dx/dt at time t, a number or (n,)."""
 
 
 class RightHandSide(nn.Module):

@@ -86,7 +86,11 @@ class MetricRecord(Record):
 
 
 class TrainingSummary(Record):
-    """training.json: what the training cost; written once, when it ends."""
+    """training.json: what the training cost; written once, when it ends.
+
+    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included; None of a
+    method that makes no steps.
+    """
 
     params: int
     seconds: float
@@ -94,3 +98,4 @@ class TrainingSummary(Record):
     images_per_second: float
     peak_memory_bytes: int
     final_loss: float | None
+    flops: float | None = None

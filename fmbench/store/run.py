@@ -37,6 +37,11 @@ class RunDirectory:
         return self.path / "checkpoints"
 
     @property
+    def snapshots(self) -> Path:
+        """Folder of averaged weights kept during training, where any were asked for."""
+        return self.path / "snapshots"
+
+    @property
     def samples(self) -> Path:
         """Folder of generated samples."""
         return self.path / "samples"

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmbench.metrics.frechet import Statistics, frechet_distance, statistics
+from fmbench.metrics.fid import extrapolated
+from fmbench.metrics.frechet import Accumulator, Statistics, accumulated, frechet_distance, statistics
 
 
 def spd(d, generator, power=1.0):
@@ -83,3 +84,63 @@ def test_against_clean_fid(generator):
 def test_bad_features_are_refused(features, text):
     with pytest.raises(ValueError, match=text):
         statistics(features)
+
+
+class TestAccumulator:
+    def test_blocks_and_merging_give_what_one_block_gives(self, generator):
+        x = 1e4 + torch.randn(1000, 6, generator=generator, dtype=torch.float64)  # a mean that would eat the digits
+        whole = statistics(x)
+        a, b = Accumulator(), Accumulator()
+        for block in x[:300].split(7):
+            a.add(block)
+        for block in x[300:].split(100):
+            b.add(block)
+        a.merge(b)
+        merged = a.result()
+        assert merged.n == 1000
+        torch.testing.assert_close(merged.mean, whole.mean, rtol=1e-13, atol=0)
+        torch.testing.assert_close(merged.covariance, torch.cov(x.T), rtol=1e-9, atol=1e-9)
+
+    def test_memory_does_not_grow_with_the_number_of_points(self, generator):
+        accumulator = Accumulator()
+        for _ in range(10):
+            accumulator.add(torch.randn(5, 8, generator=generator))
+        held = [value for value in vars(accumulator).values() if isinstance(value, torch.Tensor)]
+        assert sum(value.numel() for value in held) == 8 + 8 * 8
+        assert accumulator._blocks == []
+
+    def test_a_merge_of_few_rows_keeps_them(self, generator):
+        x = torch.randn(6, 20, generator=generator, dtype=torch.float64)
+        a, b = accumulated([x[:4]]), accumulated([x[4:]])
+        a.merge(b)
+        factor = a.result().factor
+        torch.testing.assert_close(factor.T @ factor, torch.cov(x.T))
+        grown = accumulated([torch.randn(30, 20, generator=generator)])
+        grown.merge(b)
+        assert grown.result().factor is None  # the first thirty are gone: a part would be no root
+
+
+@pytest.mark.parametrize(("n", "m"), [(30, 400), (400, 30), (30, 20), (400, 500)])
+def test_every_root_gives_the_same_distance(n, m, generator):
+    """Few points, singular and regular covariances, against the eigenvalues of the product of both matrices."""
+    x, y = (torch.randn(k, 64, generator=generator, dtype=torch.float64) for k in (n, m))
+    a, b = statistics(x), statistics(2 * y)
+    product = torch.linalg.eigvals(a.covariance @ b.covariance).real.clamp(min=0).sqrt().sum()
+    expected = (a.mean - b.mean).square().sum() + a.covariance.trace() + b.covariance.trace() - 2 * product
+    assert frechet_distance(a, b) == pytest.approx(expected.item(), rel=1e-6)
+    plain = [Statistics(one.mean, one.covariance, one.n) for one in (a, b)]  # without the kept rows
+    assert frechet_distance(*plain) == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_extrapolation_removes_the_bias_of_few_samples(generator):
+    """Chong and Forsyth 2020: FID of n samples of the reference's own law is a + b / n with a = 0."""
+    reference = Statistics(torch.zeros(16).double(), torch.eye(16).double(), 10**9)
+    raw, intercepts = [], []
+    for _ in range(20):
+        x = torch.randn(1000, 16, generator=generator)
+        raw.append(frechet_distance(statistics(x), reference))
+        intercepts.append(extrapolated(x, reference, 15))
+    error = torch.tensor(intercepts).std() / 20**0.5
+    assert sum(raw) / 20 > 10 * error
+    assert abs(sum(intercepts) / 20) < 4 * error
+    assert error < 0.01

@@ -1,0 +1,100 @@
+"""Quality against cost: FID, or the transport distance of points, by network evaluations and by training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from fmbench.errors import Unavailable
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, Samples
+from fmbench.metrics.features import sufficient
+from fmbench.metrics.frechet import frechet_distance
+from fmbench.metrics.transport import reference_points, wasserstein2
+
+COSTS = (5, 10, 20, 50, 100)  # NFE a sample
+CALLS = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}  # a step
+NEAR = 1.1  # within 10 % of the best
+
+
+class SamplingCurve(Metric):
+    """The quality of samples drawn by a fixed-step solver at 5, 10, 20, 50 and 100 NFE, beside the adaptive one's.
+
+    Args:
+        features: name of the feature extractor of images.
+        solver: a key of CALLS; its steps are as many as the NFE allow.
+    """
+
+    def __init__(self, *, solver: str, features: str = "") -> None:
+        self.features, self.solver = features, solver
+
+    def measure(self, evaluation: Evaluation) -> list[MetricValue]:
+        """The NFE from which on the distance is within 10 % of the best of the curve and the adaptive point."""
+        name, distance = measure_of(evaluation, self.features)
+        curve = []
+        for cost in COSTS:
+            samples = evaluation.draw(0, name=self.solver, steps=max(1, cost // CALLS[self.solver]))
+            curve.append(point(distance(samples), nfe=mean(samples.nfe), seconds=samples.seconds))
+        first = evaluation.samples[0]
+        adaptive = point(distance(first), nfe=mean(first.nfe), seconds=first.seconds)
+        best = min(one["value"] for one in [*curve, adaptive])
+        reached = [one["nfe"] for one in curve if one["value"] <= NEAR * best]
+        details = {"measure": name, "solver": self.solver, "curve": curve, "adaptive": adaptive, "best": best}
+        cost = min(reached) if reached else adaptive["nfe"]
+        return [MetricValue("nfe-10pct", cost, n=len(first.raw), family=self.features, details=details)]
+
+
+class LearningCurve(Metric):
+    """The quality of samples by the weights kept during training (`fmbench run --snapshots N`).
+
+    Args:
+        features: name of the feature extractor of images.
+    """
+
+    def __init__(self, *, features: str = "") -> None:
+        self.features = features
+
+    def measure(self, evaluation: Evaluation) -> list[MetricValue]:
+        """The steps after which the distance is within 10 % of the best of the curve.
+
+        Raises:
+            Unavailable: no weights were kept.
+        """
+        if not evaluation.snapshots:
+            raise Unavailable("no weights were kept during training: train with fmbench run --snapshots 8")
+        name, distance = measure_of(evaluation, self.features)
+        curve = []
+        for snapshot in evaluation.snapshots:
+            samples = evaluation.draw(0, method=snapshot.load())
+            cost = {"step": snapshot.step, "seconds": snapshot.seconds, "nfe": mean(samples.nfe)}
+            curve.append(point(distance(samples), **cost))
+        best = min(one["value"] for one in curve)
+        steps = min(one["step"] for one in curve if one["value"] <= NEAR * best)
+        details = {"measure": name, "curve": curve, "best": best}
+        return [MetricValue("steps-10pct", steps, n=len(samples.raw), family=self.features, details=details)]
+
+
+def measure_of(evaluation: Evaluation, extractor: str) -> tuple[str, Callable[[Samples], float]]:
+    """The distance of samples to the data: FID of images, W2 of points; its name and the function."""
+    if evaluation.dataset_spec.kind == "image":
+        features = evaluation.features(extractor)
+
+        def fid(samples: Samples) -> float:
+            return frechet_distance(sufficient(features(samples.raw), features.extractor), features.reference)
+
+        return "fid", fid
+    points = reference_points(evaluation)
+
+    def w2(samples: Samples) -> float:
+        return wasserstein2(samples.raw, points)
+
+    return "w2", w2
+
+
+def point(value: float, **cost: float) -> dict[str, Any]:
+    """A point of a curve: what it costs and how near it comes."""
+    return {**{key: round(number, 3) for key, number in cost.items()}, "value": value}
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean."""
+    return sum(values) / len(values)
