@@ -1,8 +1,9 @@
-"""Gaussian data: on every Gaussian path the optimal network is known in closed form."""
+"""Gaussian and Gaussian-mixture data: on every Gaussian path the optimal network is known in closed form."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -63,6 +64,51 @@ class GaussianLaw:
         return a * data + b * noise
 
 
+class MixtureLaw:
+    """Several Gaussians as the data of a path: a density that is not Gaussian, with a velocity that is not linear.
+
+    Args:
+        parts: the Gaussians.
+        weights: (k,), of sum one.
+    """
+
+    def __init__(self, parts: Sequence[GaussianLaw], weights: Tensor) -> None:
+        self.parts, self.weights = parts, weights
+        self.mean = torch.stack([part.mean for part in parts]).T @ weights
+
+    @property
+    def rms(self) -> float:
+        """Root mean square over coordinates."""
+        squares = torch.tensor([part.rms**2 for part in self.parts], dtype=torch.float64)
+        return math.sqrt(float(squares @ self.weights))
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        """(n, d)."""
+        which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        each = torch.stack([part.sample(n, generator) for part in self.parts])
+        return each[which, torch.arange(n)]
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """(n,), nats."""
+        each = torch.stack([part.log_prob(x) for part in self.parts], dim=1)
+        return torch.logsumexp(each + self.weights.log(), dim=1)
+
+    def expect(self, quantity: Quantity, path: Path, t: Tensor, x: Tensor) -> Tensor:
+        """As of a Gaussian, averaged over which part x_t came from."""
+        c = path.coefficients(t, x)
+        logits = []
+        for part in self.parts:
+            variances = c.alpha**2 * part.variances + c.sigma**2
+            white = (x - c.alpha * part.mean) @ part.axes
+            logits.append(-0.5 * (white.square() / variances + variances.log()).sum(dim=1))
+        share = torch.softmax(torch.stack(logits, dim=1) + self.weights.log(), dim=1)
+        each = torch.stack([part.expect(quantity, path, t, x) for part in self.parts], dim=2)
+        return (each * share[:, None]).sum(dim=2)
+
+
+Law = GaussianLaw | MixtureLaw
+
+
 class OracleNetwork(nn.Module):
     """Stands where the trained network would: unit-variance input and output, float32.
 
@@ -73,7 +119,7 @@ class OracleNetwork(nn.Module):
         data_rms: as the method's task says it.
     """
 
-    def __init__(self, law: GaussianLaw, path: Path, predicts: Quantity, data_rms: float) -> None:
+    def __init__(self, law: Law, path: Path, predicts: Quantity, data_rms: float) -> None:
         super().__init__()
         self.law, self.path, self.predicts, self.data_rms = law, path, predicts, data_rms
 
@@ -88,7 +134,7 @@ class OracleNetwork(nn.Module):
 
 
 def oracle_method(
-    law: GaussianLaw, path: Path, predicts: Quantity = "velocity", shape: tuple[int, ...] | None = None
+    law: Law, path: Path, predicts: Quantity = "velocity", shape: tuple[int, ...] | None = None
 ) -> GaussianPathMethod:
     """A method on a path whose network is the oracle, in evaluation mode.
 

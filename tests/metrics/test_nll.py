@@ -1,0 +1,127 @@
+"""The likelihood as a metric: against a density that is known, its checks and what it counts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fmbench import paths
+from fmbench.config import Sampler
+from fmbench.data.base import Dataset, Standardise
+from fmbench.discovery import load_plugins
+from fmbench.errors import Unavailable
+from fmbench.likelihood import LikelihoodSettings, ode_log_prob
+from fmbench.metrics.base import Evaluation
+from fmbench.metrics.nll import NLL
+from fmbench.progress import Silent
+from fmbench.testing.oracles import GaussianLaw, MixtureLaw, oracle_method
+
+OPTIONS = {
+    "draws": 1, "probes": 4, "exact_up_to": 16, "solver": "dopri5", "steps": 100, "rtol": 1e-5, "atol": 1e-5,
+    "batch_size": 256, "checked": 32,
+}  # fmt: skip
+PLUGINS = load_plugins(environ={})
+
+
+@pytest.fixture
+def mixture(law):
+    other = GaussianLaw(law.mean - 3, law.covariance.flip(0, 1))
+    return MixtureLaw([law, other], torch.tensor([0.3, 0.7], dtype=torch.float64))
+
+
+def evaluation_of(law, generator, n=300, path=None):
+    """The oracle of a law as a trained method, on points of the law as a test split."""
+    train, test = law.sample(50, generator), law.sample(n, generator)
+    dataset = Dataset("law", train, test, Standardise((0.0,) * train.shape[1], 1.0), density=law)
+    return Evaluation(
+        method=oracle_method(law, path or paths.CondOT()),
+        method_spec=PLUGINS.methods.get("fm-ot"),
+        dataset=dataset,
+        dataset_spec=PLUGINS.datasets.get("8gaussians"),
+        extractors=PLUGINS.extractors,
+        sampler=Sampler(),
+        seed=0,
+        device=torch.device("cpu"),
+        watcher=Silent(),
+    )
+
+
+def measured(evaluation, **options):
+    return {value.name: value for value in NLL(**OPTIONS | options).measure(evaluation)}
+
+
+@pytest.mark.parametrize("kind", [paths.CondOT, paths.Trig, paths.VP])
+def test_a_mixture_through_its_exact_field(mixture, generator, kind):
+    """Within 1e-2 nats of the truth at tolerance 1e-5: a density with two modes and a field that is not linear."""
+    x = mixture.sample(400, generator)
+    method = oracle_method(mixture, kind(), "velocity" if kind is not paths.VP else "noise")
+    got = ode_log_prob(method, x, LikelihoodSettings(), generator)
+    assert (got.value - mixture.log_prob(x)).mean().abs() < 1e-2
+    assert (got.value - mixture.parts[0].log_prob(x)).mean().abs() > 1  # one part alone is another density
+
+
+def test_the_gap_is_zero_where_the_field_is_exact(mixture, generator):
+    values = measured(evaluation_of(mixture, generator))
+    assert abs(values["nll-gap"].value) < 1e-2
+    assert values["nll"].unit == "nats"
+    assert values["nll"].value == pytest.approx(-mixture.log_prob(evaluation_test(mixture)).mean().item(), abs=0.2)
+
+
+def evaluation_test(law):
+    return law.sample(20_000, torch.Generator().manual_seed(1))
+
+
+def test_the_solver_error_is_what_a_finer_solve_moves(mixture, generator):
+    evaluation = evaluation_of(mixture, generator)
+    fine = measured(evaluation)["nll"].details
+    coarse = measured(evaluation, rtol=1e-2, atol=1e-2)["nll"].details
+    assert fine["solver_error_n"] == 32
+    assert abs(fine["solver_error"]) <= fine["solver_error_max"] < 1e-2
+    assert coarse["solver_error_max"] > 10 * fine["solver_error_max"]
+
+
+class TestFixedSteps:
+    def test_coarse_ones_are_refused_with_what_to_do(self, mixture, generator):
+        """Twenty Euler steps report a likelihood better than the truth."""
+        evaluation = evaluation_of(mixture, generator)
+        with pytest.raises(Unavailable, match=r"20 steps of euler are too coarse: .* raise nll\.steps or take"):
+            measured(evaluation, solver="euler", steps=20)
+
+    def test_fine_ones_are_taken(self, mixture, generator):
+        evaluation = evaluation_of(mixture, generator)
+        adaptive = measured(evaluation)["nll"].value
+        fixed = measured(evaluation, solver="rk4", steps=60)["nll"]
+        assert fixed.value == pytest.approx(adaptive, abs=3 * 1e-3 * 3 * math.log(2))
+        assert fixed.details["solver_error_n"] == 300
+        assert fixed.details["nfe"] == 4 * 60
+
+    def test_the_limit_is_a_thousandth_of_a_bit_a_dimension(self, mixture, generator, monkeypatch):
+        evaluation = evaluation_of(mixture, generator)
+        moved = abs(measured(evaluation, solver="rk4", steps=60)["nll"].details["solver_error"])
+        monkeypatch.setattr("fmbench.metrics.nll.HALVING", 0.9 * moved / (3 * math.log(2)))
+        with pytest.raises(Unavailable, match="too coarse"):
+            measured(evaluation, solver="rk4", steps=60)
+
+
+def test_work_is_counted_by_itself(mixture, generator):
+    """One call and one vector-Jacobian product an evaluation with one probe; three products with the exact trace."""
+    evaluation = evaluation_of(mixture, generator, n=64)
+    one = measured(evaluation, exact_up_to=0, probes=1)
+    details = one["nll"].details
+    assert details["vjps"] == details["calls"] == one["nfe-nll"].value
+    assert details["calls"] == 1 + 6 * (details["steps_accepted"] + details["steps_rejected"])
+    exact = measured(evaluation)
+    assert exact["nfe-nll"].details["vjps"] == 3 * exact["nfe-nll"].value
+
+
+def test_probes_are_the_same_for_every_method(mixture, generator):
+    """Two methods with the same field get the same error from their probes, and another seed gets another."""
+    evaluation = evaluation_of(mixture, generator, n=40)
+    a, b = (measured(one, exact_up_to=0)["nll"] for one in (evaluation, replace(evaluation)))
+    other = measured(replace(evaluation, seed=1), exact_up_to=0)["nll"]
+    assert (a.value, a.error) == (b.value, b.error)
+    assert a.error > 0
+    assert other.value != a.value
