@@ -60,7 +60,7 @@ def fmbench_datasets() -> list[DatasetSpec]:
         DatasetSpec(
             "fashion-mnist",
             "fmbench.data.fashion_mnist:fashion_mnist",
-            summary="70 000 pictures of clothes, 28x28, 256 grey levels; 60 000 train, 10 000 test; fetched if not here",
+            summary="70 000 pictures of clothes, 28x28, 256 grey levels; 60 000 train; fetched if not here",
             kind="image",
             features="fashion-v1",
             classes=10,

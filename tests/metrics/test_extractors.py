@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
+from fmbench.data import fashion_mnist
 from fmbench.data.digits import digits
+from fmbench.digests import EXTRACTORS
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import embedded, inception, load_extractor
-from fmbench.metrics.frechet import frechet_distance, statistics
+from fmbench.metrics.frechet import accumulated, frechet_distance, statistics
 
 CPU = torch.device("cpu")
 
@@ -23,6 +27,18 @@ def dataset():
 @pytest.fixture(scope="module")
 def extractor():
     return load_extractor(load_plugins(environ={}).extractors.get("digits-v1"), CPU)
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    return load_extractor(load_plugins(environ={}).extractors.get("fashion-v1"), CPU)
+
+
+@pytest.fixture(scope="module")
+def clothes():
+    if not fashion_mnist.present():
+        pytest.skip("Fashion-MNIST is not on this machine")
+    return fashion_mnist.fashion_mnist()
 
 
 class TestDigits:
@@ -42,8 +58,6 @@ class TestDigits:
         assert shipped.covariance.trace().item() == pytest.approx(64, rel=1e-4)
 
     def test_reference_is_not_used_for_other_data(self, extractor, dataset):
-        from dataclasses import replace
-
         assert extractor.reference(replace(dataset, train=dataset.train[1:])) is None
 
     def test_it_classifies_held_out_digits(self, extractor, dataset):
@@ -77,6 +91,32 @@ class TestDigits:
         torch.testing.assert_close(whole[:7], extractor(dataset.test[:7]), rtol=1e-5, atol=1e-6)
 
 
+class TestFashion:
+    def test_golden_features(self, fashion):
+        pattern = (torch.arange(3 * 784).reshape(3, 1, 28, 28) * 7 % 256).to(torch.uint8)
+        features = fashion(pattern)
+        assert features.shape == (3, 64)
+        torch.testing.assert_close(features[:, :3], torch.tensor(GOLDEN_FASHION), rtol=1e-4, atol=1e-5)
+
+    def test_it_is_small(self):
+        assert (embedded.FOLDER / "fashion-v1.safetensors").stat().st_size < 1_000_000
+
+    def test_shipped_reference_is_that_of_the_training_split(self, fashion, clothes):
+        shipped, fresh = fashion.reference(clothes), accumulated(fashion.blocks(clothes.train)).result()
+        assert shipped.n == fresh.n == 60_000
+        torch.testing.assert_close(shipped.mean, fresh.mean, rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(shipped.covariance, fresh.covariance, rtol=1e-4, atol=1e-6)
+        assert shipped.covariance.trace().item() == pytest.approx(64, rel=1e-4)
+
+    def test_it_classifies_held_out_clothes(self, fashion, clothes):
+        with torch.no_grad():
+            blocks = [fashion.network(embedded.to_input(block, 256)) for block in clothes.test.split(1000)]
+        accuracy = (torch.cat(blocks).argmax(1) == clothes.test_labels).double().mean().item()
+        facts = json.loads((embedded.FOLDER / "fashion-v1.json").read_text())
+        assert accuracy == pytest.approx(facts["test_accuracy"], abs=2e-4)
+        assert accuracy > 0.9
+
+
 @pytest.mark.parametrize(
     ("images", "text"),
     [
@@ -90,45 +130,100 @@ def test_images_out_of_the_declared_range_are_refused(extractor, images, text):
         extractor(images)
 
 
+@pytest.mark.parametrize("name", ["digits-v1", "fashion-v1"])
 class TestDamage:
     @pytest.fixture
-    def folder(self, tmp_path):
+    def folder(self, name, tmp_path):
         for suffix in ("safetensors", "json"):
-            shutil.copy(embedded.FOLDER / f"digits-v1.{suffix}", tmp_path)
+            shutil.copy(embedded.FOLDER / f"{name}.{suffix}", tmp_path)
         return tmp_path
 
-    def load(self, folder):
-        return embedded.Embedded("digits-v1", embedded.DIGITS_V1_SHA256, CPU, folder)
+    def refused(self, name, folder, text, digest=None):
+        with pytest.raises(FmbenchError, match=text) as error:
+            embedded.Embedded(name, digest or EXTRACTORS[name], CPU, folder)
+        assert "\n" not in str(error.value)
 
-    def test_truncated(self, folder):
-        path = folder / "digits-v1.safetensors"
+    def test_truncated(self, name, folder):
+        path = folder / f"{name}.safetensors"
         path.write_bytes(path.read_bytes()[:-100])
-        with pytest.raises(FmbenchError, match=r"SHA-256 .* reinstall fmbench"):
-            self.load(folder)
+        self.refused(name, folder, r"SHA-256 .* reinstall fmbench")
 
-    def test_absent(self, folder):
-        (folder / "digits-v1.safetensors").unlink()
-        with pytest.raises(FmbenchError, match="reinstall fmbench"):
-            self.load(folder)
+    def test_truncated_with_a_digest_to_match(self, name, folder):
+        path = folder / f"{name}.safetensors"
+        path.write_bytes(path.read_bytes()[:-100])
+        self.refused(name, folder, "is damaged", hashlib.sha256(path.read_bytes()).hexdigest())
 
-    def test_unknown(self):
-        with pytest.raises(FmbenchError, match="Did you mean 'digits-v1'"):
-            load_plugins(environ={}).extractors.get("digits-v2")
+    def test_another_digest_than_asked_for(self, name, folder):
+        self.refused(name, folder, "not 000000000000", "0" * 64)
+
+    def test_absent(self, name, folder):
+        (folder / f"{name}.safetensors").unlink()
+        self.refused(name, folder, "reinstall fmbench")
+
+    def test_the_facts_name_the_same_file(self, name):
+        facts = json.loads((embedded.FOLDER / f"{name}.json").read_text())
+        assert facts["sha256"] == EXTRACTORS[name]
+
+
+def test_weights_that_are_not_those_of_the_spec():
+    spec = replace(load_plugins(environ={}).extractors.get("digits-v1"), sha256="0" * 64)
+    with pytest.raises(FmbenchError, match=r"its weights are 4ffba8481edd\.\.\., its spec says 000000000000"):
+        load_extractor(spec, CPU)
+
+
+def test_an_unknown_extractor():
+    with pytest.raises(FmbenchError, match="Did you mean 'digits-v1'"):
+        load_plugins(environ={}).extractors.get("digits-v2")
 
 
 class TestInception:
     """The adapter, on a stand-in file: the real weights are fetched by whoever has a network."""
 
-    def test_absent_weights_are_unavailable_with_what_to_do(self, monkeypatch):
+    @pytest.fixture(autouse=True)
+    def machine(self, tmp_path, monkeypatch):
+        """Nothing cached, nothing set, and a web that is a folder."""
         monkeypatch.delenv("FMBENCH_INCEPTION", raising=False)
-        with pytest.raises(Unavailable, match=r"set FMBENCH_INCEPTION to the path of inception-2015-12-05\.pt"):
+        monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr("cleanfid.downloads_helper.inception_url", (tmp_path / "web").as_uri())
+
+    def test_weights_that_cannot_be_fetched_are_unavailable_with_what_to_do(self, tmp_path):
+        with pytest.raises(Unavailable) as error:
+            inception.inception(CPU)
+        text = str(error.value)
+        assert "\n" not in text
+        assert text.startswith(f"no Inception weights: cannot fetch file://{tmp_path}/web (")
+        assert f"by hand at {tmp_path}/cache/inception-2015-12-05.pt (SHA-256 {EXTRACTORS['inception']})" in text
+        assert "or set FMBENCH_INCEPTION to the path of inception-2015-12-05.pt" in text
+
+    @pytest.mark.parametrize(("named", "end"), [("", r"\)$"), ("/nowhere/x.pt", "; there is no /nowhere/x.pt$")])
+    def test_a_name_of_nothing_is_unavailable_and_nothing_is_fetched(self, monkeypatch, tmp_path, named, end):
+        (tmp_path / "web").write_bytes(b"never asked for")
+        monkeypatch.setenv("FMBENCH_INCEPTION", named)
+        with pytest.raises(Unavailable, match=r"set FMBENCH_INCEPTION to the path of inception-2015-12-05\.pt.*" + end):
             inception.inception(CPU)
 
-    def test_a_wrong_digest_is_refused(self, tmp_path, monkeypatch):
-        path = tmp_path / inception.FILE
+    def test_they_are_fetched_once(self, tmp_path):
+        (tmp_path / "web").write_bytes(b"weights")
+        sha256 = hashlib.sha256(b"weights").hexdigest()
+        for _ in range(2):
+            assert inception.locate(sha256) == tmp_path / "cache" / inception.FILE
+            (tmp_path / "web").unlink(missing_ok=True)
+        assert (tmp_path / "cache" / inception.FILE).read_bytes() == b"weights"
+
+    @pytest.mark.parametrize("cached", [False, True])
+    def test_a_wrong_digest_is_refused(self, tmp_path, monkeypatch, cached):
+        path = tmp_path / "cache" / inception.FILE
+        path.parent.mkdir()
         path.write_bytes(b"not the weights")
-        monkeypatch.setenv("FMBENCH_INCEPTION", str(path))
-        with pytest.raises(FmbenchError, match="SHA-256 is"):
+        if not cached:
+            monkeypatch.setenv("FMBENCH_INCEPTION", str(path))
+        with pytest.raises(FmbenchError, match=r"SHA-256 is .* delete it and fetch it again"):
+            inception.inception(CPU)
+
+    def test_a_file_of_another_name_is_refused(self, tmp_path, monkeypatch):
+        (tmp_path / "inception.pt").write_bytes(b"weights")
+        monkeypatch.setenv("FMBENCH_INCEPTION", str(tmp_path / "inception.pt"))
+        with pytest.raises(FmbenchError, match=r"inception\.pt: .* only from a file called inception-2015-12-05\.pt"):
             inception.inception(CPU)
 
     @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -148,8 +243,6 @@ class TestInception:
 
         path = tmp_path / inception.FILE
         torch.jit.script(StandIn()).save(str(path))
-        import hashlib
-
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         extractor = inception.Inception(path, digest, CPU)
         images = torch.full((2, channels, 32, 32), 200, dtype=torch.uint8)
@@ -160,3 +253,4 @@ class TestInception:
 
 
 GOLDEN = [[-0.17852, -0.09021, -0.29773], [-0.11286, 0.13507, 0.00041], [-0.26904, -0.2327, -0.32481]]
+GOLDEN_FASHION = [[0.14817, -0.13733, 0.36428], [-0.06812, 0.07005, 0.29843], [-0.27932, 0.25094, 0.86948]]

@@ -14,12 +14,12 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from fmbench.data.base import Dataset
+from fmbench.digests import EXTRACTORS
 from fmbench.errors import FmbenchError
 from fmbench.metrics.extractors import Extractor
 from fmbench.metrics.frechet import Statistics
 
 FOLDER = Path(__file__).parent
-DIGITS_V1_SHA256 = "4ffba8481eddf31a5779eba5f0124fcb6624230d6bda3795d8bd892fdcd8b818"
 
 
 class SmallClassifier(nn.Module):
@@ -131,4 +131,9 @@ class Embedded(Extractor):
 
 def digits_v1(device: torch.device) -> Extractor:
     """The classifier of the 8 x 8 digits."""
-    return Embedded("digits-v1", DIGITS_V1_SHA256, device)
+    return Embedded("digits-v1", EXTRACTORS["digits-v1"], device)
+
+
+def fashion_v1(device: torch.device) -> Extractor:
+    """The classifier of Fashion-MNIST."""
+    return Embedded("fashion-v1", EXTRACTORS["fashion-v1"], device)

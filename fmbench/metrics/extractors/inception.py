@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
@@ -10,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fmbench.digests import EXTRACTORS
+from fmbench.downloads import cache_folder, checked, fetch
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import Extractor
 
-FILE = "inception-2015-12-05.pt"
-SHA256 = "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4"
+FILE = "inception-2015-12-05.pt"  # clean-fid looks for a file of this very name in the folder it is given
 VARIABLE = "FMBENCH_INCEPTION"
-SIDE = 299
 
 
 class Inception(Extractor):
@@ -31,16 +30,13 @@ class Inception(Extractor):
     batch_size = 64
 
     def __init__(self, path: Path, sha256: str, device: torch.device) -> None:
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        if found != sha256:
-            raise FmbenchError(
-                f"{path}: SHA-256 is {found[:12]}..., not {sha256[:12]}...; delete it and fetch it again"
-            )
+        if path.name != FILE:
+            raise FmbenchError(f"{path}: clean-fid reads Inception's weights only from a file called {FILE}; rename it")
+        checked(path, sha256)
         super().__init__("inception", sha256, None, 256, device)
         from cleanfid.inception_torchscript import InceptionV3W
         from cleanfid.resize import build_resizer
 
-        # clean-fid looks for a file of this very name in the folder it is given.
         self._network = InceptionV3W(str(path.parent), download=False, resize_inside=False).to(device).eval()
         self._resize = build_resizer("clean")
 
@@ -54,13 +50,34 @@ class Inception(Extractor):
 
 
 def inception(device: torch.device) -> Extractor:
-    """The extractor, if FMBENCH_INCEPTION names its weights.
+    """The extractor, on the weights that FMBENCH_INCEPTION names, else on those of the cache folder.
 
     Raises:
-        Unavailable: it does not, or there is no such file.
+        FmbenchError: the file has another digest or another name.
+        Unavailable: there is no such file, and it cannot be fetched.
     """
-    named = os.environ.get(VARIABLE, "")
+    sha256 = EXTRACTORS["inception"]
+    return Inception(locate(sha256), sha256, device)
+
+
+def locate(sha256: str) -> Path:
+    """Where the weights are; fetched into the cache folder, unless FMBENCH_INCEPTION is set, be it to nothing.
+
+    Raises:
+        FmbenchError: the file in the cache folder has another digest.
+        Unavailable: there is no such file, and it cannot be fetched.
+    """
+    named = os.environ.get(VARIABLE)
+    advice = f"set {VARIABLE} to the path of {FILE}"
+    if named is None:
+        from cleanfid.downloads_helper import inception_url
+
+        try:
+            return fetch(inception_url, cache_folder() / FILE, sha256)
+        except Unavailable as error:
+            raise Unavailable(f"no Inception weights: {error}, or {advice}") from error
     path = Path(named)
-    if not named or not path.is_file() or path.name != FILE:
-        raise Unavailable(f"no Inception weights: set {VARIABLE} to the path of {FILE} (SHA-256 {SHA256[:12]}...)")
-    return Inception(path, SHA256, device)
+    if not path.is_file():
+        absent = f"; there is no {path}" if named else ""
+        raise Unavailable(f"no Inception weights: {advice} (SHA-256 {sha256}){absent}")
+    return path
