@@ -35,10 +35,13 @@ def tiny_plan(*assignments: str, plugins: Plugins | None = None, **said: object)
     return commands.plan(plugins or load_plugins(environ={}), assignments=[*TINY, *assignments], **said)
 
 
-def carry_out(runs: list[RunRequest], root: Path, plugins: Plugins | None = None) -> commands.Outcome:
+def carry_out(
+    runs: list[RunRequest], root: Path, plugins: Plugins | None = None, snapshots: int = 0
+) -> commands.Outcome:
     """Run them quietly on the CPU."""
     console = Console(quiet=True)
-    return commands.run(runs, plugins or load_plugins(environ={}), results=root, device="cpu", console=console)
+    plugins = plugins or load_plugins(environ={})
+    return commands.run(runs, plugins, results=root, device="cpu", snapshots=snapshots, console=console)
 
 
 def numbers(root: Path, run: RunRequest) -> dict[str, float]:
