@@ -1,38 +1,79 @@
-"""What stands below a table: floors, protocols, errors, and why a number is missing."""
+"""What stands below a table: floors, protocols, and why a number is missing."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from fmbench.report.table import Cell, Column, Row
+from fmbench.report.cells import Cell, Column
+from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
+from fmbench.report.numbers import FLOOR, is_floor, number
+from fmbench.report.table import Row
 from fmbench.solvers import SAMPLERS
 
-FLOORS = {"fid-floor": "fid"}
 
+def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """The floors, the protocol, what the numbers are worth, and the reasons of what is missing.
 
-def notes(rows: Sequence[Row]) -> list[str]:
-    """The floors, the protocol and the reasons of what is missing."""
-    lines = []
-    for column, cell in floors(rows):
-        lines.append(f"Held-out real images (n={column.n}): FID {cell.mean:.2f} ({cell.family}); the floor.")
+    Args:
+        rows: of one dataset.
+        columns: those that are shown.
+    """
+    lines = floor_lines(rows, columns)
     lines += of_whom((row.label, training_line(row)) for row in rows)
     lines += of_whom((row.label, sampling_line(row)) for row in rows)
-    lines += error_lines(rows)
-    biased = [row.label for row in rows if (found := row.cell("nll")) and found[1].family == "truncated"]
-    if biased:
-        lines.append(f"NLL of {', '.join(biased)}: from a truncated power series, hence biased.")
-    lines += [f"{row.label}: {reason}" for row in rows for reason in row.reasons]
-    if any(row.seeds > 1 for row in rows):
-        lines.append("\u00b1: 95 % Student interval over training seeds.")
-    return lines
+    lines += family_lines(rows, columns)
+    lines += error_lines(rows, columns)
+    lines += warning_lines(rows, columns)
+    lines += gathered((row.label, reason) for row in rows for reason in row.reasons)
+    return [*lines, *rank_lines(rows, columns), *seed_lines(rows)]
+
+
+def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """What real data reach in the numbers that are shown."""
+    order = {column.name: place for place, column in enumerate(columns)}
+    groups: dict[tuple[str, int], list[tuple[int, str]]] = defaultdict(list)
+    for column, cell in floors(rows):
+        base = column.name.removesuffix(FLOOR)
+        if base in order:
+            spec = number(base)
+            beside = "; ".join(filter(None, [cell.family, *cell.warnings]))
+            said = f"{spec.label} {cell.mean:.{spec.decimals}f}" + (f" ({beside})" if beside else "")
+            groups[spec.floor, column.n].append((order[base], said))
+    return [
+        f"{whose} (n={n}) set the floor: {', '.join(text for _, text in sorted(said))}."
+        for (whose, n), said in groups.items()
+    ]
 
 
 def floors(rows: Sequence[Row]) -> list[tuple[Column, Cell]]:
-    """The distinct floors of the rows' distances."""
-    found = {column: cell for row in rows for column, cell in row.cells.items() if column.name in FLOORS}
-    return sorted(found.items(), key=lambda item: (item[0].name, item[0].family, item[0].protocol))
+    """The distinct floors of the rows, each over as many seeds as any row has."""
+    found: dict[Column, Cell] = {}
+    for row in rows:
+        for column, cell in row.cells.items():
+            if is_floor(column.name) and (column not in found or cell.seeds > found[column].seeds):
+                found[column] = cell
+    return sorted(found.items(), key=lambda item: (item[0].name, item[0].family, item[0].n, item[0].protocol))
+
+
+def warning_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+    """What the measurements of the shown numbers warn of."""
+    said = (
+        (row.label, f"{number(column.name).label}: {warning}.")
+        for column in columns
+        for row in rows
+        if column in row.cells
+        for warning in row.cells[column].warnings
+    )
+    return gathered(said)
+
+
+def gathered(said: Iterable[tuple[str, str]]) -> list[str]:
+    """Each distinct line once, with the rows that it is about."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for label, line in said:
+        groups[line].append(label)
+    return [f"{', '.join(dict.fromkeys(labels))}: {line}" for line, labels in groups.items()]
 
 
 def of_whom(said: Iterable[tuple[str, str]]) -> list[str]:
@@ -70,19 +111,3 @@ def sampling_line(row: Row) -> str:
         parts.append(f"guidance {sampler['guidance']:g}")
     parts.append(f"batch {sampler['batch_size']}")
     return f"Samples: {sampler['samples']} by {sampler['name']} ({', '.join(parts)})."
-
-
-def error_lines(rows: Sequence[Row]) -> list[str]:
-    """What the likelihoods' random traces add."""
-    groups: dict[tuple[int, str], list[tuple[str, float]]] = defaultdict(list)
-    for row in rows:
-        found = row.cell("nll")
-        if found is not None and found[1].error is not None:
-            groups[json.loads(found[0].protocol)["probes"], found[0].unit].append((row.label, found[1].error))
-    lines = []
-    for (probes, unit), said in groups.items():
-        low, high = (f"{bound(error for _, error in said):.1g}" for bound in (min, max))
-        size = low if low == high else f"{low} to {high}"
-        who = ", ".join(label for label, _ in said)
-        lines.append(f"NLL of {who}: {probes} Hutchinson probes a point, standard error {size} {unit}.")
-    return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,51 +10,12 @@ from typing import Any
 
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
+from fmbench.report.cells import Cell, Column, aggregate, column_of
 from fmbench.specs import Scalar
-from fmbench.store.records import NOT_APPLICABLE, MetricRecord, StatusRecord, TrainingSummary
+from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory, find_runs
 
 WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
-
-
-@dataclass(frozen=True)
-class Column:
-    """One number under one protocol: cells of different protocols never share a column.
-
-    Args:
-        name: of the number.
-        metric: that measures it.
-        unit: of the number.
-        family: the feature extractor of a distance; "" for numbers whose families may share a column.
-        n: points it is over.
-        protocol: canonical JSON of the rest (the sampler aside, which names the row).
-    """
-
-    name: str
-    metric: str
-    unit: str
-    family: str
-    n: int
-    protocol: str
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number over training seeds.
-
-    Args:
-        mean: over seeds.
-        interval: half-width of the 95 % Student interval of that mean; None for one seed.
-        seeds: how many.
-        family: of the likelihood or the features.
-        error: standard error of the measurement itself, as the records tell it, over these seeds; None if unknown.
-    """
-
-    mean: float
-    interval: float | None
-    seeds: int
-    family: str
-    error: float | None
 
 
 @dataclass(frozen=True)
@@ -66,6 +26,7 @@ class Row:
         request: that of its first seed.
         overrides: how training and evaluation differ from the defaults.
         label: the method's name and, where the table has several rows of it, what tells this one apart.
+        family: the method's; "" where the store is too old to know it.
         status: the worst state of its seeds.
         reasons: why numbers are missing.
         inapplicable: metrics that the method cannot have.
@@ -79,6 +40,7 @@ class Row:
     request: TrainingRequest
     overrides: Mapping[str, Scalar]
     label: str
+    family: str
     status: str
     reasons: tuple[str, ...]
     inapplicable: frozenset[str]
@@ -107,10 +69,10 @@ class Row:
 class _Seeds:
     """What the seeds of one row hold, while they are gathered."""
 
-    requests: list[TrainingRequest] = field(default_factory=list)
+    runs: list[RunRecord] = field(default_factory=list)
     statuses: list[StatusRecord] = field(default_factory=list)
     summaries: list[TrainingSummary] = field(default_factory=list)
-    records: list[MetricRecord] = field(default_factory=list)
+    records: list[tuple[int, MetricRecord]] = field(default_factory=list)
 
 
 Wanted = Callable[[RunDirectory, Mapping[str, Scalar]], bool]
@@ -140,9 +102,9 @@ def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) 
             key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
             overrides[key] = {**record.overrides, **dict(evaluation)}
             group = groups[key]
-            group.requests.append(request)
+            group.runs.append(record)
             group.statuses.append(directory.status())
-            group.records += latest(numbers)
+            group.records += [(request.seed, number) for number in latest(numbers)]
             summary = directory.training()
             group.summaries += [summary] if summary else []
     if not groups:
@@ -192,62 +154,31 @@ def latest(records: Iterable[MetricRecord]) -> list[MetricRecord]:
 
 
 def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
+    records = [record for _, record in group.records]
+    absent = [record for record in records if record.value is None and record.reason != NOT_APPLICABLE]
     reasons = [status.reason for status in group.statuses if status.reason]
-    absent = [record for record in group.records if record.value is None and record.reason != NOT_APPLICABLE]
     reasons += [f"{record.name}: {record.reason}" for record in absent]
     states = {status.state for status in group.statuses}
-    columns: dict[Column, list[MetricRecord]] = defaultdict(list)
-    for record in group.records:
+    columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
+    for seed, record in group.records:
         if record.value is not None:
-            columns[column_of(record)].append(record)
-    samplers = [record.protocol["sampler"] for record in group.records if "sampler" in record.protocol]
+            columns[column_of(record)][seed] = record
+    samplers = [record.protocol["sampler"] for record in records if "sampler" in record.protocol]
+    request = group.runs[0].request
     return Row(
-        request=group.requests[0],
+        request=request,
         overrides=overrides,
-        label=group.requests[0].method.name,
+        label=request.method.name,
+        family=group.runs[0].family,
         status=next(state for state in WORST_FIRST if state in states),
         reasons=tuple(dict.fromkeys(reasons)),
-        inapplicable=frozenset(record.metric for record in group.records if record.reason == NOT_APPLICABLE),
+        inapplicable=frozenset(record.metric for record in records if record.reason == NOT_APPLICABLE),
         unavailable=frozenset(record.metric for record in absent),
-        cells={column: aggregate(records) for column, records in columns.items()},
+        cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=samplers[0] if samplers else {},
         summaries=tuple(group.summaries),
-        seeds=len(group.requests),
+        seeds=len({run.request.seed for run in group.runs}),
     )
-
-
-def column_of(record: MetricRecord) -> Column:
-    """The column of a number."""
-    protocol = {key: value for key, value in record.protocol.items() if key != "sampler"}
-    shared = record.name in {"nll", "nll-gap"}  # exact densities and those of an ODE estimate one quantity
-    family = "" if shared else record.family
-    return Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol))
-
-
-def aggregate(records: list[MetricRecord]) -> Cell:
-    """Mean and interval over seeds."""
-    values = [record.value for record in records if record.value is not None]
-    errors = [record.error for record in records if record.error is not None]
-    known = len(errors) == len(values)
-    return Cell(
-        mean=sum(values) / len(values),
-        interval=half_width(values),
-        seeds=len(values),
-        family="/".join(sorted({record.family for record in records if record.family})),
-        error=math.sqrt(sum(error * error for error in errors)) / len(errors) if known else None,
-    )
-
-
-def half_width(values: list[float]) -> float | None:
-    """Half of the 95 % Student interval of the mean; None for fewer than two values."""
-    n = len(values)
-    if n < 2:
-        return None
-    from scipy.special import stdtrit
-
-    centre = sum(values) / n
-    deviation = math.sqrt(sum((value - centre) ** 2 for value in values) / (n - 1))
-    return float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
 
 
 def mean(values: list[float]) -> float | None:

@@ -8,39 +8,12 @@ import math
 import pytest
 from rich.console import Console
 
-from fmbench.report import render
-from fmbench.report.table import build, half_width
-from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
+from fmbench.report import grid, render, terminal, text
+from fmbench.report.cells import half_width
+from fmbench.report.table import build
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
-
-
-def summary(seconds):
-    return TrainingSummary(
-        params=1_234_567, seconds=seconds, images=10, images_per_second=1, peak_memory_bytes=1, final_loss=1
-    )
-
-
-def fill(root, run, values, state="done", reason=""):
-    """A run with made-up numbers: {name: (value, unit, family)}."""
-    directory = RunDirectory.of(root, run)
-    directory.create(run)
-    directory.set_status(StatusRecord(state=state, reason=reason))
-    directory.set_training(summary(12.34))
-    directory.add_metrics(
-        MetricRecord(
-            metric={"fid-floor": "fid"}.get(name, name),
-            name=name,
-            value=value,
-            unit=unit,
-            family=family,
-            n=100,
-            protocol=run.evaluation.protocol({"fid-floor": "fid"}.get(name, name)),
-            evaluation=run.evaluation_overrides,
-        )
-        for name, (value, unit, family) in values.items()
-    )
-
+from tests.report.made_up import fill, forget_family
 
 NUMBERS = {
     "nll": (2.345, "bits/dim", "pf-ode"),
@@ -119,19 +92,25 @@ def test_another_sampler_shares_the_training_but_not_the_row(store):
 def test_numbers_of_different_protocols_do_not_share_a_column(store):
     (run,) = tiny_plan("nll.draws=5", methods=["ddpm"], seeds=[7])
     fill(store, run, NUMBERS)
-    heads = [" ".join(head) for head in render.heads(build(store))]
+    heads = [" ".join(head) for head in grid.heads(grid.columns_of(build(store), None))]
     assert len([head for head in heads if head.startswith("NLL")]) == 2
     assert any("K=5" in head for head in heads)
     assert any("K=1" in head for head in heads)
 
 
-@pytest.mark.parametrize("form", render.RENDERERS)
+def shown(root, form, names=None):
+    console = Console(width=100, file=io.StringIO())
+    render.show(build(root), form, console, names)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("form", render.FORMATS)
 def test_every_format_is_the_same_bytes_for_the_same_store(store, form):
-    assert render.RENDERERS[form](build(store)) == render.RENDERERS[form](build(store))
+    assert shown(store, form) == shown(store, form)
 
 
 def test_json_is_an_array_of_the_same_rows(store):
-    rows = json.loads(render.json_table(build(store)))
+    rows = json.loads(shown(store, "json"))
     assert [row["method"] for row in rows] == ["ddpm", "fm-ot"]
     assert rows[0]["reasons"] == ["loss is nan at step 9"]
     floors = [number for number in rows[1]["numbers"] if number["name"] == "fid-floor"]
@@ -140,40 +119,69 @@ def test_json_is_an_array_of_the_same_rows(store):
 
 @pytest.mark.parametrize("form", ["md", "latex"])
 def test_text_tables_show_failures_intervals_and_the_floor(store, form):
-    text = render.RENDERERS[form](build(store))
+    out = shown(store, form)
     for part in (
         "failed",
         "loss is nan at step 9",
-        "Held-out real images (n=100): FID 1.20",
+        "Held-out real images (n=100) set the floor: FID 1.20 (digits-v1).",
         "bits/dim",
         "2.445",
     ):
-        assert part in text
-    assert ("2.445 ± 0.248" if form == "md" else r"2.445 $\pm$ 0.248") in text
+        assert part in out
+    assert ("2.445 ± 0.248" if form == "md" else r"2.445 $\pm$ 0.248") in out
 
 
 def test_the_terminal_table(store):
-    console = Console(width=100, record=True, file=io.StringIO())
-    console.print(render.rich_table(build(store)))
-    text = console.export_text()
+    out = shown(store, "rich")
     for part in ("fm-ot", "ddpm", "failed", "1.23 M", "K=1", "the floor"):
-        assert part in text
+        assert part in out
 
 
 def test_names_with_special_characters_are_escaped(store):
     (run,) = tiny_plan("train.decay=linear", methods=["fm-ot"], seeds=[0])
     fill(store, run, NUMBERS)
-    latex = render.latex(build(store))
-    assert r"fm-ot [train.decay=linear]" in latex
-    assert render.latex_line(["a_b & 50%"]) == r"a\_b \& 50\% \\"
-    assert render.markdown_line(["a|b*<i>"]) == r"| a\|b\*\<i\> |"
+    assert r"fm-ot [train.decay=linear]" in shown(store, "latex")
+    assert r"fm-ot \[train.decay=linear\]" in shown(store, "md")
+
+
+LONG = ("method-of-a-long-name", "1.234 ± 0.567", "9.876 ± 0.543", "0.1 ± 0.2")
+
+
+def folded(width):
+    head = [["method"], ["NLL", "bits/dim"], ["FID"], ["NFE"]]
+    console = Console(width=width, file=io.StringIO())
+    console.print(terminal.Folded("digits", head, [[grid.Entry(cell) for cell in LONG]]))
+    return console.file.getvalue()
+
+
+def test_a_narrow_terminal_gets_the_columns_below_one_another():
+    for width in (61, 60, 50, 40, 24):
+        out = folded(width)
+        assert max(map(len, out.splitlines())) <= width
+        for cell in LONG[1:]:  # whole: half a number is another number
+            assert out.count(cell) == 1
+    assert [folded(width).count("method  ") for width in (65, 64, 50)] == [1, 2, 2]
+
+
+def test_cells_are_escaped_inside_their_bold_type():
+    plain, best = grid.Entry("a_b & 50%"), grid.Entry("a_b & 50%", best=True)
+    assert text.latex_cell(plain) == r"a\_b \& 50\%"
+    assert text.latex_cell(best) == r"\textbf{a\_b \& 50\%}"
+    assert text.markdown_cell(grid.Entry("a|b*<i>")) == r"a\|b\*\<i\>"
+    assert text.markdown_cell(grid.Entry("a|b*<i>", best=True)) == r"**a\|b\*\<i\>**"
 
 
 @pytest.mark.parametrize(
     ("count", "text"), [(999, "999"), (758_080, "758 k"), (1_415_488, "1.42 M"), (3 * 10**9, "3 G")]
 )
 def test_parameter_counts(count, text):
-    assert render.si(count) == text
+    assert grid.si(count) == text
+
+
+def test_a_store_without_families_has_its_table(tmp_path):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    forget_family(fill(tmp_path, run, NUMBERS))
+    assert [row.family for row in build(tmp_path)] == [""]
 
 
 def test_the_frame_for_python_users(store):

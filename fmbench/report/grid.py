@@ -1,0 +1,135 @@
+"""The heads and cells of a dataset's table, as plain text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from fmbench.errors import unknown
+from fmbench.report.cells import Cell, Column
+from fmbench.report.compare import ranking
+from fmbench.report.numbers import NUMBERS, is_floor, number
+from fmbench.report.table import Row
+
+ARROWS = {"lower": " \u2193", "higher": " \u2191", "": ""}
+DAGGER = "\u2020"
+ALL = "all"
+PLAIN = {"vlb", "fid-ratio"}  # their heads need no family: there is one, or the column before has it
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What stands in a place of the table, and whether it is the best of its column for certain."""
+
+    text: str
+    best: bool = False
+
+
+def by_dataset(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
+    """Rows in the order given, grouped by dataset."""
+    return [(name, list(group)) for name, group in groupby(rows, key=lambda row: row.request.dataset.name)]
+
+
+def chosen(rows: Sequence[Row], names: Sequence[str]) -> frozenset[str]:
+    """The names of numbers to show; those of all that the rows have, if one of the names is ALL.
+
+    Raises:
+        FmbenchError: no row has a number of such a name.
+    """
+    known = frozenset(column.name for row in rows for column in row.cells if not is_floor(column.name))
+    for name in names:
+        if name not in {*known, ALL}:
+            raise unknown("column", name, {*known, ALL})
+    return known if ALL in names else frozenset(names)
+
+
+def columns_of(rows: Sequence[Row], names: Collection[str] | None) -> list[Column]:
+    """The columns that any row has a number in: those of the names, or the headline ones; floors are notes."""
+    found = {column for row in rows for column in row.cells if not is_floor(column.name)}
+    order = list(NUMBERS)
+
+    def position(column: Column) -> tuple[int, str, str, str, int, str]:
+        place = order.index(column.name) if column.name in order else len(order)
+        return place, column.name, column.unit, column.family, column.n, column.protocol
+
+    shown = (column for column in found if (number(column.name).headline if names is None else column.name in names))
+    return sorted(shown, key=position)
+
+
+def heads(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """All column heads, each with its unit or protocol."""
+    texts = [
+        (label + ARROWS[number(column.name).better], qualifier)
+        for column, (label, qualifier) in zip(columns, told_apart(columns), strict=True)
+    ]
+    return [("method", ""), ("seeds", ""), *texts, ("train", "s"), ("params", "")]
+
+
+def told_apart(columns: Sequence[Column]) -> list[tuple[str, str]]:
+    """Each column's label and qualifier; that of twins of one number says what differs in them."""
+    plainly = [head(column) for column in columns]
+    texts = []
+    for column, (text, qualifier) in zip(columns, plainly, strict=True):
+        twins = [protocol_of(other) for other in columns if head(other) == (text, qualifier)]
+        mine = protocol_of(column)
+        apart = [f"{key}={mine[key]}" for key in sorted(mine) if any(twin.get(key) != mine[key] for twin in twins)]
+        texts.append((text, ", ".join([qualifier, *apart] if qualifier else apart)))
+    return texts
+
+
+def protocol_of(column: Column) -> dict[str, object]:
+    """What columns of one number may differ in."""
+    return {**json.loads(column.protocol), "n": column.n, "features": column.family}
+
+
+def head(column: Column) -> tuple[str, str]:
+    """A column's name, and its unit or protocol."""
+    label = number(column.name).label
+    if column.name == "nll" and column.unit == "bits/dim":
+        return label, f"{column.unit}, K={json.loads(column.protocol)['draws']}"
+    if column.family and column.name not in PLAIN:
+        return label, f"{column.family}, n={column.n}"
+    return label, "" if column.unit == label else column.unit
+
+
+def body(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[Entry]]:
+    """The table's lines."""
+    standings = {column: ranking(rows, column) for column in columns}
+    lines = []
+    for index, row in enumerate(rows):
+        known = []
+        for column in columns:
+            rank = standings[column][index]
+            text = text_of(column, row.cells[column], row.seeds) if column in row.cells else missing(row, column)
+            known.append(Entry(text, rank is not None and rank.best))
+        seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
+        params = "" if row.params is None else si(row.params)
+        lines.append([Entry(row.label), Entry(str(row.seeds)), *known, Entry(seconds), Entry(params)])
+    return lines
+
+
+def si(count: int) -> str:
+    """1415488 as 1.42 M."""
+    for size, letter in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {letter}"
+    return str(count)
+
+
+def missing(row: Row, column: Column) -> str:
+    """What stands in place of a number."""
+    if column.metric in row.inapplicable:
+        return "n/a"
+    if column.metric in row.unavailable:
+        return "unavailable"
+    return "\u2013" if row.status == "done" else row.status
+
+
+def text_of(column: Column, cell: Cell, seeds: int) -> str:
+    """mean, or mean ± interval over seeds; how many, where they are fewer than the row's."""
+    decimals = number(column.name).decimals
+    interval = "" if cell.interval is None else f" \u00b1 {cell.interval:.{decimals}f}"
+    fewer = "" if cell.seeds == seeds else f" (seeds: {cell.seeds})"
+    return f"{cell.mean:.{decimals}f}{DAGGER if cell.biased else ''}{interval}{fewer}"
