@@ -60,3 +60,17 @@ def test_its_tables_are_those_of_the_reference_results(dataset):
     block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", README, flags=re.DOTALL)
     assert block is not None
     assert block[1] == markdown(table.build(REFERENCE, dataset))
+
+
+def test_the_metric_of_the_plugin_guide_measures(tmp_path):
+    guide = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL) if "Brightness" in block)
+    path = tmp_path / "brightness.py"
+    path.write_text(code)
+    plugins = load_plugins([path], environ={})
+    assert plugins.broken == []
+    runs = tiny_plan(plugins=plugins, methods=["copycat"], metrics=["brightness"])
+    outcome = carry_out(runs, tmp_path / "results", plugins)
+    assert outcome.complete
+    (cell,) = outcome.rows[0].cells.values()
+    assert 4 < cell.mean < 6  # of 16; the digits' ink

@@ -80,6 +80,15 @@ class TestRunDirectory:
         directory.add_metrics([number(run, value=1.0), number(run, value=2.0)])
         assert [record.value for record in directory.metrics()] == [2.0]
 
+    def test_a_later_measurement_replaces_all_of_the_earlier_one(self, run, directory):
+        """Its failure too: the numbers of one measurement share when it began."""
+        failed = number(run, "fid", value=None, reason="no weights", measured_at="1")
+        floor = failed.model_copy(update={"name": "fid-floor", "value": 1.0, "reason": ""})
+        directory.add_metrics([failed, floor])
+        assert len(directory.metrics()) == 2
+        directory.add_metrics([number(run, "fid", value=3.0, measured_at="2")])
+        assert [(record.name, record.value) for record in directory.metrics()] == [("fid", 3.0)]
+
     def test_every_file_says_its_schema(self, run, directory):
         directory.add_metrics([number(run)])
         for name in ("run.json", "status.json"):
@@ -116,9 +125,11 @@ class TestRunDirectory:
 
 class TestCells:
     def test_what_is_missing(self, run, directory):
-        assert missing(run, directory) == ["nll", "fid", "nfe"]
+        asked = list(run.evaluation.metrics)
+        assert {"nll", "fid", "nfe"} <= set(asked)
+        assert missing(run, directory) == asked
         directory.add_metrics([number(run)])
-        assert missing(run, directory) == ["nll", "fid"]
+        assert missing(run, directory) == [name for name in asked if name != "nfe"]
 
     def test_another_protocol_does_not_count(self, run, directory):
         directory.add_metrics([number(run, "nll", protocol={**run.evaluation.protocol("nll"), "draws": 9})])
@@ -130,7 +141,7 @@ class TestCells:
 
     def test_complete_needs_state_and_numbers(self, run, directory, tmp_path):
         assert not complete(run, directory)
-        directory.add_metrics([number(run, name) for name in ("nll", "fid", "nfe")])
+        directory.add_metrics([number(run, name) for name in run.evaluation.metrics])
         assert not complete(run, directory)
         directory.set_status(StatusRecord(state="done"))
         assert complete(run, directory)
