@@ -16,6 +16,7 @@ from torch import Tensor
 from fmbench import provenance
 from fmbench.config import Sampler
 from fmbench.data.base import Dataset
+from fmbench.errors import SolverError
 from fmbench.method import Method
 from fmbench.metrics.features import Features
 from fmbench.progress import Watcher
@@ -120,6 +121,9 @@ class Evaluation:
             index: which set; it has noise of its own, the same for every method and sampler.
             method: other weights than those evaluated.
             changes: to the sampler, as name="euler", steps=10.
+
+        Raises:
+            SolverError: a sample is not finite.
         """
         sampler = self.sampler.model_copy(update=changes)
         method = method or self.method
@@ -132,6 +136,8 @@ class Evaluation:
             generator = self.stream("sample", batch) if index == 0 else self.stream("sample", batch, "set", index)
             with counted(method) as count:
                 x = method.sample(size, sampler, generator)
+            if not torch.isfinite(x).all():  # as levels they would look like black pixels
+                raise SolverError(f"{sampler.name} drew samples that are not finite")
             parts.append(self.dataset.transform.decode(x.double()).cpu())
             nfe.append(round(count.rows / size, 6))  # shares of a call add up to whole ones but for rounding
             total.add(count)

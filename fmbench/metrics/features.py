@@ -60,7 +60,7 @@ class Features:
         """
         known = self._sets.get(id(images))  # the tensor is kept beside, so that its id stays its own
         if known is None:
-            known = self._sets[id(images)] = images, self._compute(images)
+            known = self._sets[id(images)] = images, self.compute(images)
         return known[1]
 
     @cached_property
@@ -83,7 +83,8 @@ class Features:
         """What travels beside a number."""
         return {"features_sha256": self.extractor.sha256, "reference": "train", "reference_n": len(self.dataset.train)}
 
-    def _compute(self, images: Tensor) -> FeatureSet:
+    def compute(self, images: Tensor) -> FeatureSet:
+        """As the call, and nothing is kept: for images that one metric alone looks at."""
         accumulator, kept = Accumulator(), 0
         rows = []
         for block in self.extractor.blocks(images):

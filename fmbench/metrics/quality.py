@@ -80,7 +80,7 @@ def measure_of(evaluation: Evaluation, extractor: str) -> tuple[str, Callable[[S
         features = evaluation.features(extractor)
 
         def fid(samples: Samples) -> float:
-            return frechet_distance(sufficient(features(samples.raw), features.extractor), features.reference)
+            return frechet_distance(sufficient(features.compute(samples.raw), features.extractor), features.reference)
 
         return "fid", fid
     held_out = evaluation.dataset.test

@@ -104,6 +104,7 @@ def extras(row: Row) -> dict[str, Any]:
         "train": row.request.train.model_dump(),
         "network": row.request.network.model_dump(),
         "sampler": dict(row.sampler),
+        "training": [summary.model_dump(exclude={"schema_"}) for summary in row.summaries],
     }
 
 
