@@ -105,19 +105,26 @@ def accumulated(blocks: Iterable[Tensor]) -> Accumulator:
 
 
 def frechet_distance(a: Statistics, b: Statistics) -> float:
-    """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)): Dowson and Landau 1982; Heusel et al. 2017, eq. 6.
+    """|mu_a - mu_b|^2 + tr(A + B - 2 (A B)^(1/2)): Dowson and Landau 1982; Heusel et al. 2017, eq. 6."""
+    gap = (a.mean - b.mean).square().sum()
+    distance = gap + a.covariance.trace() + b.covariance.trace() - 2 * trace_of_root(a, b)
+    return max(float(distance), 0.0)  # rounding leaves about -1e-12 between equal Gaussians
 
-    tr (A B)^(1/2) is the sum of the square roots of the eigenvalues of R B R^T for any R with R^T R = A: only a
-    symmetric eigenproblem, so it cannot turn complex, and a singular covariance is no special case. R has as few rows
-    as there were feature vectors.
+
+def trace_of_root(a: Statistics, b: Statistics) -> Tensor:
+    """tr (A B)^(1/2), without a matrix that is not symmetric: it cannot turn complex, nor fail on singular ones.
+
+    The sum of the square roots of the eigenvalues of R B R^T for any R with R^T R = A; R has as few rows as there were
+    feature vectors. Where both have few, the sum of the singular values of R S^T, S^T S = B.
     """
-    few, many = (b, a) if b.factor is not None and (a.factor is None or b.n < a.n) else (a, b)
+    if a.factor is not None and b.factor is not None:
+        nuclear: Tensor = torch.linalg.svdvals(a.factor @ b.factor.T).sum()
+        return nuclear
+    few, many = (b, a) if b.factor is not None else (a, b)
     rows = root(few)
     inner = rows @ many.covariance @ rows.T
-    roots = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt()
-    gap = (a.mean - b.mean).square().sum()
-    distance = gap + a.covariance.trace() + b.covariance.trace() - 2 * roots.sum()
-    return max(float(distance), 0.0)  # rounding leaves about -1e-12 between equal Gaussians
+    trace: Tensor = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp(min=0).sqrt().sum()
+    return trace
 
 
 def root(a: Statistics) -> Tensor:
