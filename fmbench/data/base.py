@@ -83,6 +83,15 @@ class Density(ABC):
     entropy: float
     """Differential entropy in nats."""
 
+    positive: bool = True
+    """Whether the density is positive everywhere."""
+
+    modes: Tensor | None = None
+    """(k, d): the centres of its k equally heavy modes, where it has such."""
+
+    mode_radius: float = 0.0
+    """How far from its centre a point may be and still belong to a mode."""
+
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """N points, (n, d), float64."""

@@ -24,7 +24,7 @@ def dataset(name: str, density: Density) -> Dataset:
 
 
 class Mixture(Density):
-    """An equal mixture of isotropic Gaussians.
+    """An equal mixture of isotropic Gaussians, far apart: each is a mode, within three standard deviations.
 
     Args:
         centres: (k, 2).
@@ -34,6 +34,7 @@ class Mixture(Density):
 
     def __init__(self, centres: Tensor, std: float, entropy: float) -> None:
         self.centres, self.std, self.entropy = centres, std, entropy
+        self.modes, self.mode_radius = centres, 3 * std
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         which = torch.randint(0, len(self.centres), (n,), generator=generator)
@@ -69,12 +70,21 @@ class Checkerboard(Density):
     """Uniform on the eight dark cells, of side 2, of a four by four board on [-4, 4]^2."""
 
     entropy = math.log(32)
+    positive = False
+    mode_radius = math.sqrt(2)  # from a cell's centre to its corners
 
-    def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        cell = torch.randint(0, 8, (n,), generator=generator)
+    def __init__(self) -> None:
+        self.modes = self._corner(torch.arange(8)) + 1
+
+    @staticmethod
+    def _corner(cell: Tensor) -> Tensor:
+        """The lower left one of dark cells 0 to 7, (n,); (n, 2), float64."""
         row = cell // 2
         column = 2 * (cell % 2) + row % 2
-        corner = torch.stack([column, row], dim=1) * 2.0 - 4.0
+        return torch.stack([column, row], dim=1).double() * 2 - 4
+
+    def sample(self, n: int, generator: torch.Generator) -> Tensor:
+        corner = self._corner(torch.randint(0, 8, (n,), generator=generator))
         return corner + 2 * torch.rand(n, 2, generator=generator, dtype=torch.float64)
 
     def log_prob(self, x: Tensor) -> Tensor:
