@@ -46,8 +46,14 @@ def chosen(rows: Sequence[Row], names: Sequence[str]) -> frozenset[str]:
 
 
 def columns_of(rows: Sequence[Row], names: Collection[str] | None) -> list[Column]:
-    """The columns that any row has a number in: those of the names, or the headline ones; floors are notes."""
+    """The columns that any row has a number in: those of the names, or the headline ones; floors are notes.
+
+    A metric that no row could have gets one of its own: its cells say so.
+    """
     found = {column for row in rows for column in row.cells if not is_floor(column.name)}
+    known = {column.metric for column in found}
+    lost = {metric for row in rows for metric in row.unavailable} - known
+    found |= {Column(metric, metric, unit="", family="", n=0, protocol="{}") for metric in lost}
     order = list(NUMBERS)
 
     def position(column: Column) -> tuple[int, str, str, str, int, str]:

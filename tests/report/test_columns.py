@@ -167,3 +167,13 @@ class TestNotes:
         text = render.latex(build(tmp_path))
         assert "Rank by NLL - truth: fm-ot 1, ddpm 2." in text
         assert "Rank by NLL:" not in text
+
+
+def test_a_metric_that_no_row_could_have_has_a_column_that_says_so(tmp_path):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    reason = "no Inception weights: set FMBENCH_INCEPTION"
+    fill(tmp_path, run, [number(run, "nfe", 100.0), number(run, "fid", None, reason=reason)])
+    text = render.markdown(build(tmp_path))
+    assert "| method | seeds | FID ↓ | NFE ↓ | train (s) | params |" in text
+    assert "| fm-ot | 1 | unavailable | 100.0 |" in text
+    assert reason in text.replace("\\", "")
