@@ -40,7 +40,9 @@ def family_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """What the randomness of the measurement adds: a likelihood's random traces, a distance's few sets of samples."""
     groups: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    having: dict[str, set[str]] = defaultdict(set)  # the rows that have a number
     for column in columns:
+        having[number(column.name).label] |= {row.label for row in rows if column in row.cells}
         for row in rows:
             cell = row.cells.get(column)
             if cell is not None and cell.error is not None:
@@ -50,14 +52,17 @@ def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
                 elif cell.sets > 1:
                     how = f"mean of {cell.sets} sets of samples"
                     groups[number(column.name).label, how, column.unit][row.label] = cell.error
-    return [error_line(label, how, unit, errors) for (label, how, unit), errors in groups.items()]
+    return [
+        error_line(label if having[label] == set(errors) else f"{label} of {', '.join(errors)}", how, unit, errors)
+        for (label, how, unit), errors in groups.items()
+    ]
 
 
-def error_line(label: str, how: str, unit: str, errors: Mapping[str, float]) -> str:
+def error_line(what: str, how: str, unit: str, errors: Mapping[str, float]) -> str:
     """One of them, given the errors by row."""
     low, high = (f"{bound(errors.values()):.1g}" for bound in (min, max))
     size = low if low == high else f"{low} to {high}"
-    return f"{label} of {', '.join(errors)}: {how}, standard error {size}{f' {unit}' if unit else ''}."
+    return f"{what}: {how}, standard error {size}{f' {unit}' if unit else ''}."
 
 
 def rank_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

@@ -146,7 +146,7 @@ class TestNotes:
             sets = {"sets": [1.4, 1.5, 1.6]}
             fill(tmp_path, run, [number(run, "fid", 1.5, family="digits-v1", error=error, details=sets)])
         text = render.markdown(build(tmp_path))
-        assert "FID of ddpm, fm-ot: mean of 3 sets of samples, standard error 0.01 to 0.05." in text
+        assert "FID: mean of 3 sets of samples, standard error 0.01 to 0.05." in text
 
     def test_an_error_of_a_single_set_is_not_called_one_of_several(self, tmp_path):
         (run,) = tiny_plan(methods=["fm-ot"])
@@ -154,8 +154,9 @@ class TestNotes:
         assert "sets of samples" not in render.markdown(build(tmp_path), ["kid"])
 
     def test_the_probes_of_a_likelihood_have_their_error_told(self, tmp_path):
-        (run,) = tiny_plan(methods=["fm-ot"])
+        run, exact = tiny_plan(methods=["fm-ot", "glow"])
         fill(tmp_path, run, [number(run, "nll", 2.5, "bits/dim", "pf-ode", error=0.004)])
+        fill(tmp_path, exact, [number(exact, "nll", 2.6, "bits/dim", "exact")])
         line = "NLL of fm-ot: 1 Hutchinson probes a point, standard error 0.004 bits/dim."
         assert line in render.markdown(build(tmp_path))
 
