@@ -27,6 +27,7 @@ TINY = (
     "nll.rtol=1e-2",
     "nll.atol=1e-2",
     "nll.probes=1",
+    "path-energy.n=64",
 )
 
 

@@ -50,7 +50,7 @@ def test_straight_paths_have_the_energy_of_their_displacements_however_fast(gene
     method = Straight(duration)
     x0 = method.source(500, generator)
     displacement = MEAN + (STD - 1) * x0
-    torch.testing.assert_close(path_energy(method, x0), displacement.square().sum(1), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(path_energy(method, x0, 2), displacement.square().sum(1), rtol=1e-4, atol=1e-5)
 
 
 def test_the_energy_of_curved_paths_is_that_of_a_fine_quadrature(generator):
@@ -63,7 +63,14 @@ def test_the_energy_of_curved_paths_is_that_of_a_fine_quadrature(generator):
     d_std = (c.alpha * c.d_alpha)[:, None] * STD**2 / std + (c.sigma * c.d_sigma)[:, None] / std
     speed = c.d_alpha[:, None, None] * MEAN + d_std[:, None] * x0
     expected = torch.trapezoid(speed.square().sum(-1), t, dim=0)
-    torch.testing.assert_close(path_energy(method, x0), expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(path_energy(method, x0, 2), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_coordinates_beside_the_data_do_not_count(generator):
+    method = Straight(1.0)
+    x0 = method.source(50, generator)
+    displacement = MEAN[0] + (STD[0] - 1) * x0[:, 0]
+    torch.testing.assert_close(path_energy(method, x0, 1), displacement.square(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture
@@ -109,7 +116,7 @@ def test_a_velocity_that_blows_up_is_an_error():
     method = Straight(1.0)
     method.velocity = lambda _, x: x * torch.inf
     with pytest.raises(SolverError):
-        path_energy(method, torch.ones(3, 2, dtype=torch.float64))
+        path_energy(method, torch.ones(3, 2, dtype=torch.float64), 2)
 
 
 def test_a_spread_subset_is_one_point_of_each_cell_and_its_means_are_far_less_noisy(generator):
