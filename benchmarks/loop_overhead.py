@@ -39,6 +39,7 @@ def ours(run: RunRequest, folder: Path) -> float:
         directory,
         device="cpu",
         checkpoint_seconds=30.0,
+        snapshots=0,
         charge=Charge(),
     )
     trainer.run(Silent())

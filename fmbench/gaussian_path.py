@@ -17,6 +17,7 @@ from fmbench.method import Batch, Task
 from fmbench.objectives import Estimate, Quantity, Weight
 from fmbench.paths import Coefficients, Path
 from fmbench.solvers import SAMPLERS
+from fmbench.solvers.nfe import Tally
 
 
 class Preconditioning(NamedTuple):
@@ -180,6 +181,11 @@ class Guided(Readable):
     def interval(self) -> tuple[float, float]:
         """Of the method."""
         return self.method.interval
+
+    @property
+    def tally(self) -> Tally:
+        """Of the method."""
+        return self.method.tally
 
     def estimate(self, t: Tensor | float, x: Tensor) -> Estimate:
         """(1 - w) times the unconditional estimate plus w times the conditional one."""

@@ -22,10 +22,11 @@ from torch.utils.flop_counter import FlopCounterMode
 from fmbench import checkpoints, provenance
 from fmbench.config import Train, TrainingRequest
 from fmbench.data.base import Dataset
+from fmbench.data.batches import Batches
 from fmbench.errors import DivergedError
-from fmbench.method import Batch, Method
+from fmbench.method import Method
 from fmbench.progress import Watcher
-from fmbench.seeding import reseed, stream
+from fmbench.seeding import reseed
 from fmbench.store import files
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
@@ -55,47 +56,6 @@ def learning_rate(settings: Train, step: int) -> float:
 def ema_decay(settings: Train, updates: int) -> float:
     """min(decay, (1 + n) / (10 + n)): without the warm-up a short run would score its initial weights."""
     return min(settings.ema, (1 + updates) / (10 + updates))
-
-
-class Batches:
-    """The training data on the device, in an order that depends on the seed alone.
-
-    Epochs are fresh permutations laid end to end; a batch may span two of them.
-    """
-
-    def __init__(self, dataset: Dataset, size: int, seed: int, device: torch.device, companions: int = 0) -> None:
-        self._data, self._companions = dataset.train.to(device), companions
-        self._labels = None if dataset.train_labels is None else dataset.train_labels.to(device)
-        self._transform = dataset.transform
-        self._size, self._seed, self._device = size, seed, device
-        self._order: dict[int, Tensor] = {}
-
-    def __getitem__(self, step: int) -> Batch:
-        generator = stream(self._device, self._seed, "batch", step)
-        indices = self._indices(step)
-        x = self._transform.encode(self._data[indices], generator, torch.float32)
-        labels = None if self._labels is None else self._labels[indices]
-        return Batch(x, labels, generator, self._ahead(step, generator) if self._companions else None)
-
-    def _ahead(self, step: int, generator: torch.Generator) -> Tensor:
-        """The points of the next batches, which a coupling may look at."""
-        ahead = torch.cat([self._indices(later) for later in range(step + 1, step + 1 + self._companions)])
-        return self._transform.encode(self._data[ahead], generator, torch.float32)
-
-    def _indices(self, step: int) -> Tensor:
-        n = len(self._data)
-        start, end = step * self._size, (step + 1) * self._size
-        epochs = range(start // n, (end - 1) // n + 1)
-        self._order = {
-            epoch: self._order[epoch] if epoch in self._order else self._permutation(epoch) for epoch in epochs
-        }
-        joined = torch.cat(list(self._order.values()))
-        offset = epochs[0] * n
-        return joined[start - offset : end - offset]
-
-    def _permutation(self, epoch: int) -> Tensor:
-        order = torch.randperm(len(self._data), generator=stream("cpu", self._seed, "order", epoch))
-        return order.to(self._device)
 
 
 @dataclass(frozen=True)

@@ -6,5 +6,5 @@ from fmbench.cli import main
 from fmbench.training import Runtime
 
 if __name__ == "__main__":
-    Runtime.__init__.__defaults__ = (0.0,)
+    Runtime.__init__.__defaults__ = (0.0, 0, False)
     main()

@@ -12,6 +12,7 @@ import torch
 from fmbench import checkpoints, train
 from fmbench.api import MethodSpec
 from fmbench.config import Train
+from fmbench.data.batches import Batches
 from fmbench.data.digits import digits
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
@@ -45,7 +46,7 @@ class TestSchedules:
 class TestBatches:
     def test_an_epoch_sees_every_point_once_and_batches_may_span_two(self):
         dataset = digits()
-        batches = train.Batches(dataset, 100, seed=0, device=torch.device("cpu"))
+        batches = Batches(dataset, 100, seed=0, device=torch.device("cpu"))
         seen = torch.cat([batches._indices(step) for step in range(30)])
         assert torch.equal(seen[:1437].sort().values, torch.arange(1437))
         assert torch.equal(seen[1437:2874].sort().values, torch.arange(1437))
@@ -53,7 +54,7 @@ class TestBatches:
 
     def test_a_batch_is_a_function_of_seed_and_step(self):
         dataset = digits()
-        a, b, c = (train.Batches(dataset, 32, seed=s, device=torch.device("cpu")) for s in (0, 0, 1))
+        a, b, c = (Batches(dataset, 32, seed=s, device=torch.device("cpu")) for s in (0, 0, 1))
         for _ in range(3):
             a[0]  # an earlier use changes nothing
         assert torch.equal(a[7].x, b[7].x)
@@ -61,12 +62,12 @@ class TestBatches:
         assert not torch.equal(a[7].x, c[7].x)
 
     def test_a_batch_larger_than_the_data(self):
-        batches = train.Batches(digits(), 4000, seed=0, device=torch.device("cpu"))
+        batches = Batches(digits(), 4000, seed=0, device=torch.device("cpu"))
         assert batches[1].x.shape == (4000, 1, 8, 8)
 
     def test_labels_stay_with_their_images(self):
         dataset = digits()
-        batch = train.Batches(dataset, 64, seed=0, device=torch.device("cpu"))[3]
+        batch = Batches(dataset, 64, seed=0, device=torch.device("cpu"))[3]
         decoded = dataset.transform.decode(batch.x)
         for image, label in zip(decoded, batch.labels, strict=True):
             match = (dataset.train == image).flatten(1).all(1)

@@ -21,7 +21,7 @@ def test_a_fitted_method_takes_no_steps(tmp_path):
     assert carry_out([run], tmp_path).complete
     summary = RunDirectory.of(tmp_path, run).training()
     assert (summary.params, summary.images, summary.final_loss) == (0, 1437, None)
-    assert set(numbers(tmp_path, run)) == {"nll", "fid", "fid-floor", "nfe"}
+    assert {"nll", "fid", "fid-floor", "nfe"} <= set(numbers(tmp_path, run))
     assert numbers(tmp_path, run)["nfe"] == 0
 
 

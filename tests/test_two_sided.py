@@ -75,8 +75,8 @@ class TestInterpolation:
         assert (x0 - x1).square().sum() < (alone - x1).square().sum()
 
     def test_a_run_with_companions_trains_on_the_same_points(self):
+        from fmbench.data.batches import Batches
         from fmbench.data.digits import digits
-        from fmbench.train import Batches
 
         plain, wide = (Batches(digits(), 100, 0, torch.device("cpu"), m) for m in (0, 2))
         for step in (0, 13, 14):
