@@ -245,6 +245,7 @@ def known_density_metrics() -> list[MetricSpec]:
             "fmbench.metrics.discrepancy:Discrepancy",
             summary="energy distance and MMD^2 to a true sample, unbiased: below zero is chance",
             kinds=("vector",),
+            options={"n": Option(default=5000, ge=10, help="points of each sample, at most")},
             samples=True,
             known_density=True,
         ),

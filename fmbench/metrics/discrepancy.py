@@ -47,15 +47,21 @@ class Discrepancy(Metric):
     U-statistics over all pairs: their mean between equal laws is 0, so they may be negative and are never clipped.
     The error is the standard error of the mean over five disjoint parts of both samples; near the floor, where the
     statistic's spread falls as 1/n, it is about twice the spread of the number itself.
+
+    Args:
+        n: points of each sample, at most: the cost grows with its square.
     """
+
+    def __init__(self, *, n: int) -> None:
+        self.n = n
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """Energy distance and MMD^2, each with its floor."""
-        size = evaluation.sampler.samples
+        size = min(self.n, evaluation.sampler.samples)
         if size < 2 * BLOCKS:
             raise Unavailable(f"{size} samples are too few: at least {2 * BLOCKS} are needed")
         reference = truth.reference(evaluation.dataset, size)
-        generated = [one.raw for one in evaluation.samples]
+        generated = [one.raw[:size] for one in evaluation.samples]
         true = [truth.second(evaluation.dataset, size)]
         median = float(torch.nn.functional.pdist(reference[:OF_MEDIAN]).median())
         values = []
