@@ -104,7 +104,7 @@ def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) 
             group = groups[key]
             group.runs.append(record)
             group.statuses.append(directory.status())
-            group.records += [(request.seed, number) for number in latest(numbers)]
+            group.records += [(request.seed, number) for number in numbers]
             summary = directory.training()
             group.summaries += [summary] if summary else []
     if not groups:
@@ -146,11 +146,6 @@ def by_evaluation(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metr
     for record in records:
         groups[tuple(sorted(record.evaluation.items()))].append(record)
     return dict(groups) or {(): []}
-
-
-def latest(records: Iterable[MetricRecord]) -> list[MetricRecord]:
-    """Of one run's numbers that share a column, as after a change of the default sampler, the last one measured."""
-    return list({(record.name, column_of(record)): record for record in records}.values())
 
 
 def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:

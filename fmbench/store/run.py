@@ -98,11 +98,15 @@ class RunDirectory:
         files.write_json(path, {**known, half: environment})
 
     def metrics(self) -> list[MetricRecord]:
-        """The numbers measured so far; of two measurements by one metric under one protocol the later one counts."""
+        """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts.
+
+        An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives
+        way too.
+        """
         latest: dict[tuple[str, str], tuple[str, dict[str, MetricRecord]]] = {}
         for line in files.read_lines(self.path / "metrics.jsonl"):
             record = self._parse(line, MetricRecord, "metrics.jsonl")
-            key = record.metric, canonical([record.protocol, record.evaluation])
+            key = record.metric, canonical(record.evaluation)
             measured_at, numbers = latest.get(key, ("", {}))
             if measured_at != record.measured_at:
                 numbers = {}

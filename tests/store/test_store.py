@@ -89,6 +89,12 @@ class TestRunDirectory:
         directory.add_metrics([number(run, "fid", value=3.0, measured_at="2")])
         assert [(record.name, record.value) for record in directory.metrics()] == [("fid", 3.0)]
 
+    def test_numbers_under_the_defaults_of_an_older_version_give_way(self, run, directory):
+        old = number(run, "nll", value=2.0, measured_at="1", protocol={"draws": 9})
+        other = number(run, "nll", value=3.0, measured_at="2", evaluation={"nll.draws": 20}, protocol={"draws": 20})
+        directory.add_metrics([old, other, number(run, "nll", value=1.0, measured_at="3")])
+        assert sorted(record.value for record in directory.metrics()) == [1.0, 3.0]
+
     def test_every_file_says_its_schema(self, run, directory):
         directory.add_metrics([number(run)])
         for name in ("run.json", "status.json"):
