@@ -38,9 +38,8 @@ def evaluate(
     )
     for name in wanted:
         known = measured(run, directory.metrics(), name)
-        if (
-            known and known[0].evaluation != run.evaluation_overrides
-        ):  # measured under another name of the same protocol
+        if known and not any(record.evaluation == run.evaluation_overrides for record in known):
+            # Measured under another name of the same protocol.
             same = [record for record in known if record.evaluation == known[0].evaluation]
             directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)
             continue

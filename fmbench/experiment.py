@@ -212,8 +212,9 @@ def metric_options(
     options = options_of(spec, section(sections, spec.name), spec.name)
     for key, option in spec.options.items():
         if option.extractor:
-            name = options[key] if options[key] != "dataset" else dataset.features or "inception"
-            options[key] = plugins.extractors.get(str(name)).name
+            own = dataset.features or "inception"
+            name = str(options[key]) if options[key] != "dataset" else own
+            options[key] = plugins.extractors.get(name).name if dataset.kind == "image" else ""
     return options
 
 

@@ -21,6 +21,7 @@ def test_a_curve_of_a_fixed_step_solver_beside_the_adaptive_point(tmp_path, data
     curve = found.details["curve"]
     assert [point["nfe"] for point in curve] == list(COSTS)
     assert found.details["measure"] == measure
+    assert found.family == ("digits-v1" if dataset == "digits" else "")
     assert found.details["adaptive"]["nfe"] % 6 == 1
     near = [point["nfe"] for point in curve if point["value"] <= 1.1 * found.details["best"]]
     assert found.value == min([*near, found.details["adaptive"]["nfe"]])
