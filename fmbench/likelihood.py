@@ -27,7 +27,7 @@ class LogDensity:
     error: Tensor | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LikelihoodSettings:
     """How a log-density is computed.
 

@@ -74,13 +74,13 @@ class TestDensity:
         law = torch.distributions.MultivariateNormal(flow[:3, 3], flow[:3, :3] @ flow[:3, :3].T)
         method = linear_flow(shift=0.4)
         assert method.loss(batch).item() == pytest.approx(-law.log_prob(batch.x).mean().item() / 3, rel=1e-5)
-        got = method.eval().log_prob(batch.x, LikelihoodSettings(1e-7, 1e-7), batch.generator)
+        got = method.eval().log_prob(batch.x, LikelihoodSettings(rtol=1e-7, atol=1e-7), batch.generator)
         torch.testing.assert_close(got.value, law.log_prob(batch.x), rtol=1e-5, atol=1e-5)
 
     def test_the_loss_is_minus_log_prob_a_dimension(self):
         method, batch = mlp_flow(), batch_of()
         loss = method.loss(batch).item()
-        density = method.eval().log_prob(batch.x, LikelihoodSettings(1e-7, 1e-7), batch.generator)
+        density = method.eval().log_prob(batch.x, LikelihoodSettings(rtol=1e-7, atol=1e-7), batch.generator)
         assert loss == pytest.approx(-density.value.mean().item() / 3, rel=1e-5)
 
     @pytest.mark.parametrize("solver", ["rk4", "midpoint"])
