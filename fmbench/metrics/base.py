@@ -16,7 +16,8 @@ from torch import Tensor
 from fmbench import provenance
 from fmbench.config import Sampler
 from fmbench.data.base import Dataset
-from fmbench.errors import SolverError
+from fmbench.errors import SolverError, Unavailable
+from fmbench.flow import FlowMethod
 from fmbench.method import Method
 from fmbench.metrics.features import Features
 from fmbench.progress import Watcher
@@ -145,6 +146,16 @@ class Evaluation:
         seconds = time.perf_counter() - begun
         return Samples(torch.cat(parts)[:wanted], nfe, total, seconds, provenance.peak_memory(str(self.device)))
 
+    def flow(self) -> FlowMethod:
+        """The method, for metrics that follow its velocity from points of its source.
+
+        Raises:
+            Unavailable: it is no flow.
+        """
+        if not isinstance(self.method, FlowMethod):
+            raise Unavailable(f"{self.method_spec.name} is no fmbench.api.FlowMethod: it has no source to start from")
+        return self.method
+
     def features(self, name: str) -> Features:
         """The features of samples, training and held-out images under an extractor, computed once.
 
@@ -155,6 +166,13 @@ class Evaluation:
         if name not in self._features:
             self._features[name] = Features.of(self.extractors.get(name), self.dataset, self.device)
         return self._features[name]
+
+
+def on_features(
+    name: str, value: float, n: int, features: Features, error: float | None = None, **details: object
+) -> MetricValue:
+    """A number of n images' features, with the extractor and the reference that it depends on."""
+    return MetricValue(name, value, error, "", features.extractor.name, n, {**features.details, **details})
 
 
 class Metric(ABC):

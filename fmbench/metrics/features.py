@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -114,7 +115,7 @@ def sufficient(features: FeatureSet, extractor: Extractor) -> Statistics:
     return features.statistics
 
 
-def few(features: FeatureSet) -> dict[str, str]:
+def few(features: FeatureSet) -> dict[str, Any]:
     """A warning for the details, where n < 10 d: the distance is biased upwards."""
     dimension = features.rows.shape[1]
     return {} if features.n >= ENOUGH * dimension else {"warning": f"n < {ENOUGH} d = {ENOUGH * dimension}"}

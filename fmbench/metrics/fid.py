@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, on_features, over_sets
 from fmbench.metrics.features import Features, FeatureSet, few, sufficient
 from fmbench.metrics.frechet import Statistics, frechet_distance, statistics
 
@@ -40,8 +40,7 @@ class FID(Metric):
     @staticmethod
     def _value(name: str, images: FeatureSet, features: Features) -> MetricValue:
         distance = frechet_distance(sufficient(images, features.extractor), features.reference)
-        details = {**features.details, **few(images)}
-        return MetricValue(name, distance, family=features.extractor.name, n=images.n, details=details)
+        return on_features(name, distance, images.n, features, **few(images))
 
 
 class FIDInfinity(Metric):
@@ -66,8 +65,7 @@ class FIDInfinity(Metric):
             sufficient(images, features.extractor)
             order = torch.randperm(len(images.rows), generator=torch.Generator().manual_seed(index))
             value = extrapolated(images.rows[order], features.reference, self.points)
-            name, details = features.extractor.name, features.details
-            each.append(MetricValue("fid-inf", value, family=name, n=len(images.rows), details=details))
+            each.append(on_features("fid-inf", value, len(images.rows), features))
         return [over_sets(each)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, mean_and_error, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, mean_and_error, on_features, over_sets
 from fmbench.metrics.features import Features
 from fmbench.metrics.ustatistics import mmd2
 
@@ -37,8 +37,8 @@ class KID(Metric):
             raise Unavailable(f"{name}: {min(len(x), len(y))} images are too few: at least {2 * BLOCKS} are needed")
         parts = [kernel_distance(x[i::BLOCKS], y[i::BLOCKS]) for i in range(BLOCKS)]
         _, error = mean_and_error(parts)
-        details = {**features.details, "block_error": error, "blocks": BLOCKS}
-        return MetricValue(name, kernel_distance(x, y), error, "", features.extractor.name, len(x), details)
+        details = {"block_error": error, "blocks": BLOCKS}
+        return on_features(name, kernel_distance(x, y), len(x), features, error, **details)
 
 
 def kernel_distance(x: Tensor, y: Tensor) -> float:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from fmbench.errors import Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
 from fmbench.solvers.each import solve_each
 from fmbench.solvers.nfe import Count, counted
@@ -53,13 +50,10 @@ class PerSampleNFE(Metric):
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The mean, with the least and the most of any sample."""
-        method, sampler = evaluation.method, evaluation.sampler
-        flow: Any = method  # whether it is one shows below
-        if not hasattr(flow, "source"):
-            raise Unavailable(f"{evaluation.method_spec.name} does not offer its source, as a fmbench.api.FlowMethod")
+        flow, sampler = evaluation.flow(), evaluation.sampler
         x0 = flow.source(self.samples, evaluation.stream("per-sample"))
         evaluation.watcher.stage("NFE of single samples", 1)
-        with counted(method) as one:
+        with counted(flow) as one:
             flow.velocity(flow.interval[0], x0[:1])
         _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)
         nfe = one.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice

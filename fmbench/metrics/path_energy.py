@@ -39,9 +39,7 @@ class PathEnergy(Metric):
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """NPE, with the two numbers that it is made of; its error is that of the choice of points."""
-        method, dataset = evaluation.method, evaluation.dataset
-        if not isinstance(method, FlowMethod):
-            raise TypeError(f"{evaluation.method_spec.name} provides a velocity and is no FlowMethod")
+        method, dataset = evaluation.flow(), evaluation.dataset
         evaluation.watcher.stage("path energy", REPEATS + 1)
         generator = evaluation.stream("path energy", "choice")
         pool = method.source(POOL << self.levels, evaluation.stream("path energy", "source"))

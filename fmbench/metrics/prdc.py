@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, on_features, over_sets
 from fmbench.metrics.features import Features
 
 NAMES = ("precision", "recall", "density", "coverage")
@@ -36,11 +36,8 @@ class PRDC(Metric):
 
     def _values(self, rows: Tensor, suffix: str, features: Features) -> list[MetricValue]:
         numbers = prdc(features.train.rows.double(), rows.double(), self.neighbours)
-        family, details = features.extractor.name, features.details
-        return [
-            MetricValue(name + suffix, number, None, "", family, len(rows), details)
-            for name, number in zip(NAMES, numbers, strict=True)
-        ]
+        named = zip(NAMES, numbers, strict=True)
+        return [on_features(name + suffix, number, len(rows), features) for name, number in named]
 
 
 def prdc(real: Tensor, generated: Tensor, neighbours: int) -> tuple[float, float, float, float]:
