@@ -11,13 +11,17 @@ from rich.console import Console
 
 from fmbench import experiment
 from fmbench.config import RunRequest
-from fmbench.engine import local
+from fmbench.engine.base import Engine
+from fmbench.engine.inline import Inline
 from fmbench.errors import FmbenchError
 from fmbench.plugins import Plugins
 from fmbench.report import table as tables
 from fmbench.report.table import Row
+from fmbench.schedule import Cell, Orders, run_all
 from fmbench.specs import Scalar
+from fmbench.store.locks import store_lock
 from fmbench.store.run import RunDirectory, find_runs
+from fmbench.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -72,24 +76,37 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def run(
-    runs: Sequence[RunRequest],
+    cells: Sequence[Cell],
     plugins: Plugins,
     *,
     results: Path = Path("results"),
-    device: str = "auto",
-    snapshots: int = 0,
-    console: Console | None = None,
+    orders: Orders | None = None,
+    engine: Engine | None = None,
+    watch: Watch | None = None,
 ) -> Outcome:
     """Carry out a grid (what of it is not yet done) and read its rows.
 
+    Args:
+        cells: what is asked, each with its directory: of `cells_of` or `plan_evaluation`.
+        plugins: where the parts come from.
+        results: the store.
+        orders: how to carry it out.
+        engine: where; None for this process, the only place that knows plugins registered from Python.
+        watch: told of what happens; None for lines on standard error.
+
     Raises:
-        FmbenchError: the device is not here, or the store cannot be written.
+        FmbenchError: the device is not here, the store cannot be written, or another command uses it.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
-    cells = [(one, RunDirectory.of(results, one)) for one in runs]
-    console = console or Console(stderr=True)
-    done = local.run_all(cells, plugins, console=console, device=device, snapshots=snapshots)
+    watch = watch or Watch(Console(stderr=True, highlight=False))
+    with store_lock(results):
+        done = run_all(cells, plugins, engine or Inline(plugins, watch.console), orders or Orders(), watch)
     return Outcome(rows_of(cells, results), done)
+
+
+def cells_of(runs: Sequence[RunRequest], results: Path) -> list[Cell]:
+    """Runs, each with its directory in a store."""
+    return [(run, RunDirectory.of(results, run)) for run in runs]
 
 
 def plan_evaluation(
@@ -100,7 +117,7 @@ def plan_evaluation(
     dataset: str | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
-) -> list[local.Cell]:
+) -> list[Cell]:
     """What to measure on the trained runs of a store, each with its directory.
 
     Args:
@@ -148,26 +165,7 @@ def plan_evaluation(
     return cells
 
 
-def evaluate(
-    cells: Sequence[local.Cell],
-    plugins: Plugins,
-    *,
-    results: Path = Path("results"),
-    device: str = "auto",
-    renew: bool = False,
-    console: Console | None = None,
-) -> Outcome:
-    """Measure trained runs, without training, and read their rows.
-
-    Raises:
-        FmbenchError: the device is not here, or the store cannot be written.
-        KeyboardInterrupt: Ctrl-C; the same call goes on.
-    """
-    done = local.run_all(cells, plugins, console=console or Console(stderr=True), device=device, renew=renew)
-    return Outcome(rows_of(cells, results), done)
-
-
-def rows_of(cells: Sequence[local.Cell], results: Path) -> list[Row]:
+def rows_of(cells: Sequence[Cell], results: Path) -> list[Row]:
     """The table's rows of what was asked for."""
     asked = {directory: one.evaluation_overrides for one, directory in cells}
 

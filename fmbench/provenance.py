@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
+import importlib.util
 import os
 import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,11 @@ PACKAGES = (
 )
 
 
-def environment(factory: Callable[..., Any], origin: str, device: str) -> dict[str, Any]:
+def environment(factory: str, origin: str, device: str) -> dict[str, Any]:
     """What env.json holds.
 
     Args:
-        factory: the method's class; the digest of its source file tells whether its code has changed since.
+        factory: the method's, "module:Class"; the digest of its file tells whether its code has changed since.
         origin: the plugin it came from.
         device: where the run computes.
     """
@@ -81,13 +80,15 @@ def git_state() -> dict[str, Any] | None:
     return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
 
 
-def source_digest(factory: Callable[..., Any]) -> str | None:
-    """SHA-256 of the file that defines a class, or None where it has none (an interactive session)."""
+def source_digest(factory: str) -> str | None:
+    """SHA-256 of the file of a factory "module:Class", which need not be imported; None where it has no file."""
+    module = factory.partition(":")[0]
     try:
-        path = inspect.getsourcefile(factory)
-    except (TypeError, OSError):
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):
         return None
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path and Path(path).is_file() else None
+    path = Path(spec.origin) if spec and spec.origin else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else None
 
 
 def peak_memory(device: str) -> int:

@@ -10,7 +10,9 @@ from fmbench import commands
 from fmbench.config import RunRequest
 from fmbench.discovery import load_plugins
 from fmbench.plugins import Plugins
+from fmbench.schedule import Orders
 from fmbench.store.run import RunDirectory
+from fmbench.watching import Watch
 
 TINY = (
     "train.steps=6",
@@ -40,9 +42,10 @@ def carry_out(
     runs: list[RunRequest], root: Path, plugins: Plugins | None = None, snapshots: int = 0
 ) -> commands.Outcome:
     """Run them quietly on the CPU."""
-    console = Console(quiet=True)
     plugins = plugins or load_plugins(environ={})
-    return commands.run(runs, plugins, results=root, device="cpu", snapshots=snapshots, console=console)
+    cells = commands.cells_of(runs, root)
+    orders = Orders("cpu", snapshots=snapshots, retry=("failed", "timeout"))
+    return commands.run(cells, plugins, results=root, orders=orders, watch=Watch(Console(quiet=True)))
 
 
 def numbers(root: Path, run: RunRequest) -> dict[str, float]:

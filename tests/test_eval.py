@@ -10,7 +10,9 @@ from fmbench import commands
 from fmbench.cli import app
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
+from fmbench.schedule import Orders
 from fmbench.store.run import RunDirectory
+from fmbench.watching import Watch
 from tests.helpers import TINY, carry_out, tiny_plan
 
 SAMPLING = [text for text in TINY if text.startswith("sampler.")]
@@ -26,7 +28,8 @@ def store(tmp_path):
 def measure(root, *, renew=False, assignments=(), **said):
     plugins = load_plugins(environ={})
     cells = commands.plan_evaluation(plugins, results=root, assignments=[*SAMPLING, *assignments], **said)
-    outcome = commands.evaluate(cells, plugins, results=root, device="cpu", renew=renew, console=Console(quiet=True))
+    watch = Watch(Console(quiet=True))
+    outcome = commands.run(cells, plugins, results=root, orders=Orders("cpu", renew=renew), watch=watch)
     return cells, outcome
 
 

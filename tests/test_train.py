@@ -131,9 +131,11 @@ def test_every_method_meets_the_same_data_and_noise(tmp_path):
 def start(root):
     """The command line in a process of its own, a checkpoint after every step."""
     arguments = [f"--set={text}" for text in (*TINY, "train.steps=400")]
-    run = [sys.executable, "-m", "tests.slow_checkpoints", "run", "--methods", "fm-ot", "--results-dir", str(root)]
+    run = [sys.executable, "-m", "fmbench", "run", "--methods", "fm-ot", "--results-dir", str(root)]
     with (root / "errors.txt").open("w") as errors:
-        return subprocess.Popen([*run, *arguments], stdout=subprocess.DEVNULL, stderr=errors)
+        return subprocess.Popen(
+            [*run, "--checkpoint-every", "0.001", *arguments], stdout=subprocess.DEVNULL, stderr=errors
+        )
 
 
 def finish(root):

@@ -7,16 +7,18 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fmbench.cli.options import (
-    DEFAULT_RESULTS,
-    INTERRUPTED,
-    Dataset,
-    Device,
-    Metrics,
-    Plugin,
-    ResultsDir,
-    Set,
-    names,
+from fmbench.cli.options import DEFAULT_RESULTS, Dataset, Device, Metrics, Plugin, ResultsDir, Set, chosen
+from fmbench.cli.placing import (
+    EngineName,
+    EngineOption,
+    Gpus,
+    Jobs,
+    PerGpu,
+    Retry,
+    Timeout,
+    build_engine,
+    carry_out,
+    states,
 )
 from fmbench.discovery import load_plugins
 
@@ -27,32 +29,47 @@ def command(
     dataset: Dataset = None,
     set_: Set = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
-    device: Device = "auto",
     renew: Annotated[bool, typer.Option("--renew", help="Measure again what is there already.")] = False,
     plugin: Plugin = None,
+    device: Device = "auto",
+    jobs: Jobs = 1,
+    gpus: Gpus = None,
+    per_gpu: PerGpu = 1,
+    timeout: Timeout = None,
+    retry: Retry = None,
+    engine: EngineName = "local",
+    engine_option: EngineOption = None,
 ) -> None:
     """Measure trained runs from their checkpoints, without training; numbers that are there already are kept.
 
     Keys of --set: sampler.* and those of metrics, as nll.draws=20.
     """
-    from fmbench import commands  # here, so that --help does not wait for pydantic and YAML
-    from fmbench.report.render import rich_table
+    # Here, so that --help does not wait for pydantic and YAML.
+    from fmbench import commands
+    from fmbench.schedule import Orders
 
     console = Console(stderr=True, highlight=False)
-    plugins = load_plugins(plugin or [])
+    files = plugin or []
+    plugins = load_plugins(files)
     cells = commands.plan_evaluation(
         plugins,
         results=results_dir,
-        methods=None if methods is None else names(methods),
+        methods=chosen(methods),
         dataset=dataset,
-        metrics=None if metrics is None else names(metrics),
+        metrics=chosen(metrics),
         assignments=set_ or [],
     )
-    try:
-        outcome = commands.evaluate(cells, plugins, results=results_dir, device=device, renew=renew, console=console)
-    except KeyboardInterrupt:
-        console.print("interrupted: what was measured is kept; the same command goes on from there", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-    Console(highlight=False).print(rich_table(outcome.rows))
-    if not outcome.complete:
-        raise typer.Exit(1)
+    orders = Orders(device, renew=renew, retry=states(retry), plugins=files)
+    place = build_engine(
+        engine,
+        plugins,
+        console,
+        files=files,
+        jobs=jobs,
+        gpus=gpus,
+        per_gpu=per_gpu,
+        timeout=timeout,
+        options=engine_option or [],
+        results=results_dir,
+    )
+    carry_out(cells, plugins, place, orders, results_dir, console)

@@ -25,3 +25,8 @@ Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench 
 def names(text: str) -> list[str]:
     """A comma-separated list."""
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def chosen(text: str | None) -> list[str] | None:
+    """A comma-separated list that may not be given."""
+    return None if text is None else names(text)

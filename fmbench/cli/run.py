@@ -10,21 +10,33 @@ from rich.table import Table
 
 from fmbench.cli.options import (
     DEFAULT_RESULTS,
-    INTERRUPTED,
     Dataset,
     Device,
     Metrics,
     Plugin,
     ResultsDir,
     Set,
+    chosen,
     names,
+)
+from fmbench.cli.placing import (
+    EngineName,
+    EngineOption,
+    Gpus,
+    Jobs,
+    PerGpu,
+    Retry,
+    Timeout,
+    build_engine,
+    carry_out,
+    states,
 )
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 
 if TYPE_CHECKING:
-    from fmbench.config import RunRequest
-    from fmbench.store.run import RunDirectory
+    from fmbench.plugins import Plugins
+    from fmbench.schedule import Cell
 
 
 def command(
@@ -37,47 +49,76 @@ def command(
     ] = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
     metrics: Metrics = None,
-    device: Device = "auto",
+    checkpoint_every: Annotated[
+        str, typer.Option(metavar="TIME", help="Longest stretch of training that a crash may lose.")
+    ] = "30s",
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
     plugin: Plugin = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    device: Device = "auto",
+    jobs: Jobs = 1,
+    gpus: Gpus = None,
+    per_gpu: PerGpu = 1,
+    timeout: Timeout = None,
+    retry: Retry = None,
+    rerun: Annotated[
+        str | None, typer.Option(metavar="stale", help="Train anew what other code of its method has trained.")
+    ] = None,
+    engine: EngineName = "local",
+    engine_option: EngineOption = None,
 ) -> None:
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
-    Runs that are done are not repeated; interrupted ones go on where they stopped. Keys of --set:
-    train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on list them.
+    Runs that are done are not repeated; interrupted ones go on where they stopped; failed ones wait for --retry. Keys
+    of --set: train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on list them.
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
-    from fmbench.report.render import rich_table
-    from fmbench.store.run import RunDirectory
+    from fmbench.durations import parse
+    from fmbench.schedule import Orders
 
     console = Console(stderr=True, highlight=False)
-    plugins = load_plugins(plugin or [])
+    files = plugin or []
+    plugins = load_plugins(files)
     for broken in plugins.broken:
         line = f"warning: plugin {broken.name!r} ({broken.distribution}) is broken at {broken.stage}: {broken.error}"
         console.print(line, markup=False, soft_wrap=True)
+    if rerun not in (None, "stale"):
+        raise FmbenchError(f"--rerun {rerun!r}: only stale runs can be asked for (--rerun stale)")
     runs = commands.plan(
         plugins,
         config=config,
-        methods=None if methods is None else names(methods),
+        methods=chosen(methods),
         dataset=dataset,
         seeds=None if seeds is None else parse_seeds(seeds),
-        metrics=None if metrics is None else names(metrics),
+        metrics=chosen(metrics),
         assignments=set_ or [],
     )
-    places = [(one, RunDirectory.of(results_dir, one)) for one in runs]
+    cells = commands.cells_of(runs, results_dir)
     if dry_run:
-        show_plan(places)
+        show_plan(cells, plugins)
         return
-    try:
-        outcome = commands.run(runs, plugins, results=results_dir, device=device, snapshots=snapshots, console=console)
-    except KeyboardInterrupt:
-        console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-    Console(highlight=False).print(rich_table(outcome.rows))
-    if not outcome.complete:
-        raise typer.Exit(1)
+    orders = Orders(
+        device,
+        parse(checkpoint_every, "--checkpoint-every"),
+        snapshots,
+        retry=states(retry),
+        rerun_stale=rerun is not None,
+        plugins=files,
+    )
+    place = build_engine(
+        engine,
+        plugins,
+        console,
+        files=files,
+        jobs=jobs,
+        gpus=gpus,
+        per_gpu=per_gpu,
+        timeout=timeout,
+        options=engine_option or [],
+        results=results_dir,
+    )
+    carry_out(cells, plugins, place, orders, results_dir, console)
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -96,15 +137,15 @@ def parse_seeds(text: str) -> list[int]:
     return list(range(numbers[0])) if counted else numbers
 
 
-def show_plan(places: list[tuple[RunRequest, RunDirectory]]) -> None:
-    """The runs, whether each is done, and where it lives."""
-    from fmbench.store.cells import complete
+def show_plan(cells: list[Cell], plugins: Plugins) -> None:
+    """The runs, how each stands, and where it lives."""
+    from fmbench.schedule import is_stale, verdict
 
     table = Table(box=None)
     for head in ("dataset", "method", "seed", "state", "directory"):
         table.add_column(head, overflow="fold")
-    for one, directory in places:
+    for one, directory in cells:
         training = one.training
-        state = "done" if complete(one, directory) else "to do"
+        state = verdict(one, directory) + (", stale" if is_stale(directory, plugins) else "")
         table.add_row(training.dataset.name, training.method.name, str(training.seed), state, str(directory.path))
     Console(highlight=False).print(table)

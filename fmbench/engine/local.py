@@ -1,69 +1,189 @@
-"""Carries out the runs of a grid in this process, one after the other."""
+"""This machine's GPUs or cores, shared by several runs: each is a process forked from a server that is warm already."""
 
 from __future__ import annotations
 
+import math
+import os
+import signal
 import time
+from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
-
-from fmbench.config import RunRequest
+from fmbench.engine.base import GRACE, Ended, Job
+from fmbench.engine.process import last_line
+from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
-from fmbench.plugins import Plugins
-from fmbench.progress import watching
-from fmbench.store.cells import complete
-from fmbench.store.run import RunDirectory
+from fmbench.progress import SLOT
 
-DEVICES = ("auto", "cpu", "cuda")
+TICK = 0.5  # seconds between two looks at the clock
 
 
-Cell = tuple[RunRequest, RunDirectory]
+@dataclass(frozen=True)
+class Slot:
+    """Room for one process: a share of a GPU, or of the cores."""
+
+    name: str
+    gpu: str | None = None
 
 
-def run_all(
-    cells: Sequence[Cell],
-    plugins: Plugins,
-    *,
-    console: Console,
-    device: str = "auto",
-    snapshots: int = 0,
-    renew: bool = False,
-) -> bool:
-    """Carry out what is not yet done; one run's failure does not stop the others.
-
-    Args:
-        cells: the grid: what is asked, and the directory that it lives in.
-        plugins: where their parts come from.
-        console: for progress and one line a run.
-        device: "auto", "cpu" or "cuda".
-        snapshots: how many times the weights are kept during training, for the learning curve.
-        renew: whether to measure again what is there already.
-
-    Returns:
-        Whether every number that was asked for is there now.
+def slots_of(jobs: int, gpus: str | None, per_gpu: int) -> list[Slot]:
+    """`per_gpu` slots on each of the GPUs ("0,1" or "all"), in turn; `jobs` slots on the cores where none are named.
 
     Raises:
-        FmbenchError: the device is unknown or not here, or the store cannot be written.
-        KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
+        FmbenchError: both are asked for, or there are no such GPUs.
     """
-    if device not in DEVICES:
-        raise FmbenchError(f"--device {device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
-    waiting = [cell for cell in cells if renew or not complete(*cell)]
-    if len(waiting) < len(cells):
-        console.print(f"{len(cells) - len(waiting)} of {len(cells)} runs are done already")
-    if waiting:
-        from fmbench import worker  # torch, only where there is work
-        from fmbench.training import Runtime
+    if gpus is None:
+        if per_gpu > 1:
+            raise FmbenchError("--per-gpu: name the GPUs with --gpus 0,1 or --gpus all")
+        return [Slot(str(index)) for index in range(jobs)]
+    if jobs > 1:
+        raise FmbenchError("--jobs and --gpus: give one; --per-gpu says how many runs share a GPU")
+    listed = dict.fromkeys(visible_gpus() if gpus == "all" else [part.strip() for part in gpus.split(",")])
+    if not listed or "" in listed:
+        raise FmbenchError(f"--gpus {gpus!r}: " + ("no GPU is found here" if gpus == "all" else "write 0,1 or all"))
+    return [Slot(f"gpu {gpu}", gpu) for _ in range(per_gpu) for gpu in listed]
 
-        runtime = Runtime(worker.choose_device(device), snapshots=snapshots, renew=renew)
-        for run, directory in waiting:
-            directory.create(run)
-            name = f"{run.training.method.name} on {run.training.dataset.name}, seed {run.training.seed}"
-            begun = time.perf_counter()
-            with watching(console, name) as watcher:
-                status = worker.execute(run, directory, plugins, runtime, watcher)
-            colour = "green" if status.state == "done" else "red"
-            ended = f"[{colour}]{status.state}[/] in {time.perf_counter() - begun:.0f} s"
-            console.print(f"{escape(name)}: {ended}" + (f": {escape(status.reason)}" if status.reason else ""))
-    return all(complete(*cell) for cell in cells)
+
+def visible_gpus() -> list[str]:
+    """The GPUs of this machine that CUDA would see."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [part for part in named.split(",") if part]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]
+
+
+@dataclass
+class _Running:
+    job: Job
+    slots: list[Slot]
+    begun: float
+    deadline: float
+    pid: int = 0
+    overdue: bool = False
+
+
+class Local:
+    """Slots on this machine.
+
+    Args:
+        slots: room for so many processes at once.
+        plugins: files of further plugins.
+        timeout: seconds that a run may take; None for ever.
+    """
+
+    def __init__(self, slots: Sequence[Slot], *, plugins: Sequence[Path] = (), timeout: float | None = None) -> None:
+        self._slots, self._free = tuple(slots), list(slots)
+        self._plugins, self._timeout = plugins, math.inf if timeout is None else timeout
+        self._waiting: deque[Job] = deque()
+        self._running: dict[int, _Running] = {}
+        self._count = 0
+        self._server: Server | None = None
+
+    def submit(self, job: Job) -> None:
+        """Queue it.
+
+        Raises:
+            FmbenchError: it needs more GPUs (or slots) than there are.
+        """
+        rooms = len({slot.gpu or slot.name for slot in self._slots})
+        if job.devices > rooms:
+            raise FmbenchError(
+                f"{job.name}: train.devices = {job.devices}, and there is room for {rooms}: name more GPUs (--gpus) or "
+                "slots (--jobs)"
+            )
+        self._waiting.append(job)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Start what there is room for, and collect what has ended.
+
+        Raises:
+            FmbenchError: no process can be started.
+        """
+        self._server = self._server or Server(self._plugins, len(self._slots))
+        self._fill(self._server)
+        self._end_overdue(self._server)
+        ended = []
+        for told in self._server.listen(min(seconds, TICK)):
+            if "started" in told:
+                self._running[told["started"]].pid = told["pid"]
+            elif "ended" in told:
+                ended.append(self._ended(told["ended"], told["code"]))
+        if self._server.lost:
+            ended += [self._ended(number, None) for number in list(self._running)]
+            self._server.end()
+            self._server = None
+        return ended
+
+    def stop(self) -> None:
+        """Ask what runs to stop, and wait until it has; interrupted, kill it.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted.
+        """
+        self._waiting.clear()
+        if self._server is None:
+            return
+        try:
+            self._server.close()
+        except KeyboardInterrupt:
+            for running in self._running.values():
+                kill_group(running.pid)
+            raise
+        finally:
+            self._server.end()
+            self._server = None
+
+    def _fill(self, server: Server) -> None:
+        """Start the jobs at the head of the queue, as long as there is room for the first."""
+        while self._waiting:
+            taken = choose(self._free, self._waiting[0].devices)
+            if taken is None:
+                return
+            job = self._waiting.popleft()
+            for slot in taken:
+                self._free.remove(slot)
+            self._count, now = self._count + 1, time.monotonic()
+            self._running[self._count] = _Running(job, taken, now, now + self._timeout)
+            environment = {SLOT: ", ".join(slot.name for slot in taken)}
+            gpus = [slot.gpu for slot in taken if slot.gpu is not None]
+            if gpus:
+                environment["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+            place = str(job.directory.path.resolve())
+            server.ask({"start": self._count, "directory": place, "devices": job.devices, "environment": environment})
+
+    def _end_overdue(self, server: Server) -> None:
+        """Ask what takes too long to stop, and kill it where it does not."""
+        now = time.monotonic()
+        for number, running in self._running.items():
+            if now > running.deadline:
+                server.ask({"kill": number, "signal": signal.SIGKILL if running.overdue else signal.SIGTERM})
+                running.overdue, running.deadline = True, now + GRACE
+
+    def _ended(self, number: int, code: int | None) -> Ended:
+        running = self._running.pop(number)
+        self._free += running.slots
+        self._free.sort(key=self._slots.index)
+        if code is None:
+            kill_group(running.pid)
+        seconds = time.monotonic() - running.begun
+        return Ended(running.job, code, seconds, running.overdue, last_line(running.job.directory.output))
+
+
+def choose(free: Sequence[Slot], devices: int) -> list[Slot] | None:
+    """Slots for a run, each on a GPU of its own; None where there is no room."""
+    by_gpu: dict[str, Slot] = {}
+    for slot in free:
+        by_gpu.setdefault(slot.gpu or slot.name, slot)
+    return list(by_gpu.values())[:devices] if len(by_gpu) >= devices else None
+
+
+def kill_group(pid: int) -> None:
+    """Kill a process with all that it has started; 0 is none."""
+    if pid:
+        with suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)

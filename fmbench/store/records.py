@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from fmbench.config import TrainingRequest
+from fmbench.config import RunRequest, TrainingRequest
 from fmbench.specs import Scalar
 from fmbench.store.migrations import SCHEMA
 
@@ -40,13 +40,59 @@ class RunRecord(Record):
 
 
 class StatusRecord(Record):
-    """status.json: where the run stands, and why it failed if it did."""
+    """status.json: where the run stands, and why it failed if it did.
+
+    Args:
+        state: of the run; "running" is believed only while its process holds the run's lock.
+        stage: of the two halves.
+        step: optimiser steps done.
+        steps: optimiser steps asked for.
+        reason: why it is not done.
+        doing: what the process is at, as "nll", while it runs.
+        done: how much of that, out of `total`.
+        total: in units of its own.
+        note: what else is worth watching, as the loss and the rate.
+        left: seconds that `doing` will still take, at its rate so far.
+        slot: where it runs, as "gpu 1".
+        host: machine of its process.
+        pid: of its process.
+        updated_at: UTC, for people; nothing is decided by it.
+    """
 
     state: State
     stage: Literal["train", "evaluate"] = "train"
     step: int = 0
     steps: int = 0
     reason: str = ""
+    doing: str = ""
+    done: int = 0
+    total: int = 0
+    note: str = ""
+    left: float | None = None
+    slot: str = ""
+    host: str = ""
+    pid: int = 0
+    updated_at: str = ""
+
+
+class JobRecord(Record):
+    """job.json: what the next process of a run is to do, and how. It is replaced with every new request.
+
+    Args:
+        runs: what is asked for, all with the same training.
+        plugins: files of further plugins, absolute.
+        device: "auto", "cpu" or "cuda".
+        checkpoint_seconds: longest stretch of training that a crash may lose.
+        snapshots: how many times the weights are kept during training.
+        renew: whether to measure again what is there already.
+    """
+
+    runs: tuple[RunRequest, ...]
+    plugins: tuple[str, ...] = ()
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+    snapshots: int = 0
+    renew: bool = False
 
 
 NOT_APPLICABLE = "n/a"

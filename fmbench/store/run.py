@@ -13,7 +13,7 @@ from fmbench.config import RunRequest, TrainingRequest, canonical
 from fmbench.errors import FmbenchError
 from fmbench.store import files
 from fmbench.store.migrations import SCHEMA, upgrade
-from fmbench.store.records import MetricRecord, Record, RunRecord, StatusRecord, TrainingSummary
+from fmbench.store.records import JobRecord, MetricRecord, Record, RunRecord, StatusRecord, TrainingSummary
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -52,13 +52,22 @@ class RunDirectory:
         return self.path / "log.txt"
 
     @property
+    def output(self) -> Path:
+        """What its process wrote to the standard output and error."""
+        return self.path / "output.txt"
+
+    @property
     def train_log(self) -> Path:
         """One line every few steps of training."""
         return self.path / "train.jsonl"
 
+    def exists(self) -> bool:
+        """Whether anything was asked of it."""
+        return (self.path / "run.json").exists()
+
     def create(self, run: RunRequest) -> None:
         """Write down what is asked, unless it already stands there."""
-        if (self.path / "run.json").exists():
+        if self.exists():
             return
         training = run.training
         record = RunRecord(
@@ -83,6 +92,14 @@ class RunDirectory:
         """Replace status.json."""
         files.write_json(self.path / "status.json", status.dump())
 
+    def job(self) -> JobRecord:
+        """job.json."""
+        return self._read("job.json", JobRecord)
+
+    def set_job(self, job: JobRecord) -> None:
+        """Replace job.json."""
+        files.write_json(self.path / "job.json", job.dump())
+
     def training(self) -> TrainingSummary | None:
         """training.json, once training has ended."""
         return self._read("training.json", TrainingSummary) if (self.path / "training.json").exists() else None
@@ -96,6 +113,28 @@ class RunDirectory:
         path = self.path / "env.json"
         known = upgrade(files.read_json(path), path) if path.exists() else {"schema": SCHEMA}
         files.write_json(path, {**known, half: environment})
+
+    def trained_by(self) -> str | None:
+        """Digest of the file of the method's code that trained it, or None where nobody has yet."""
+        path = self.path / "env.json"
+        known = files.read_json(path) if path.exists() else {}
+        digest = known.get("train", {}).get("plugin", {}).get("source_sha256")
+        return digest if isinstance(digest, str) else None
+
+    def set_aside(self) -> None:
+        """Move the directory to where no table finds it; nothing is deleted.
+
+        Raises:
+            FmbenchError: the file system refuses.
+        """
+        root = self.path.parents[3]
+        place = root / ".replaced" / self.path.relative_to(root)
+        twins = len(list(place.parent.glob(f"{place.name}*"))) if place.parent.exists() else 0
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self.path.rename(place.with_name(f"{place.name}.{twins}"))
+        except OSError as error:
+            raise FmbenchError(f"cannot move {self.path}: {error.strerror or error}") from error
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts.

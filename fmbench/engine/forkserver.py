@@ -1,0 +1,160 @@
+"""A process that has imported torch and the plugins once, and forks a child for every run.
+
+It speaks JSON lines. Asked {"start": id, "directory": ..., "devices": ..., "environment": {...}} it forks and answers
+{"started": id, "pid": ...}; when the child ends, {"ended": id, "code": ...}. {"kill": id, "signal": ...} signals the
+child's process group. When its input ends, because the scheduler has closed it or is dead, it asks its children to
+stop, waits for them and goes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import selectors
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn
+
+from fmbench.discovery import load_plugins
+from fmbench.engine.base import GRACE
+from fmbench.engine.process import command
+from fmbench.plugins import Plugins
+from fmbench.store.run import RunDirectory
+
+DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+class Server:
+    """Forks children and tells how they ended.
+
+    Args:
+        plugins: loaded once for all.
+    """
+
+    def __init__(self, plugins: Plugins) -> None:
+        self._plugins = plugins
+        self._children: dict[int, int] = {}  # pid -> id
+
+    def serve(self) -> None:
+        """Answer until the input ends."""
+        # A child's death must wake the loop that waits for input: its signal writes to a pipe.
+        reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(writer)
+        selector = selectors.DefaultSelector()
+        selector.register(sys.stdin.fileno(), selectors.EVENT_READ)
+        selector.register(reader, selectors.EVENT_READ)
+        pending = b""
+        while True:
+            for key, _ in selector.select():
+                received = os.read(key.fd, 65536)
+                if key.fd == reader:
+                    self._reap()
+                elif received:
+                    *lines, pending = (pending + received).split(b"\n")
+                    for line in lines:
+                        self._answer(json.loads(line))
+                else:
+                    self._finish()
+                    return
+
+    def _answer(self, asked: dict[str, Any]) -> None:
+        if "kill" in asked:
+            for pid in [pid for pid, number in self._children.items() if number == asked["kill"]]:
+                signal_group(pid, asked["signal"])
+            return
+        pid = os.fork()
+        if pid == 0:
+            self._child(asked)
+        self._children[pid] = asked["start"]
+        say({"started": asked["start"], "pid": pid})
+
+    def _child(self, asked: dict[str, Any]) -> NoReturn:
+        """Become the run's process; never returns."""
+        code = 1
+        try:
+            os.setsid()  # a process group of its own, so that whatever it starts can be killed with it
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            if sys.platform == "linux":
+                ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)  # should this server be killed
+            os.environ.update(asked["environment"])
+            directory = RunDirectory(Path(asked["directory"]))
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            output = os.open(directory.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            os.dup2(output, 1)
+            os.dup2(output, 2)
+            if asked["devices"] > 1:
+                arguments = command(directory, asked["devices"])
+                os.execv(arguments[0], arguments)
+            from fmbench import worker
+
+            code = worker.work(directory, self._plugins)
+        except BaseException:  # noqa: BLE001 - whatever it is, the child must not become a second server
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self) -> None:
+        while self._children:
+            ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if ended is None:
+                return
+            # Before its number is free for others: kill whatever the run had started and left behind.
+            signal_group(ended.si_pid, signal.SIGKILL)
+            _, status = os.waitpid(ended.si_pid, 0)
+            say({"ended": self._children.pop(ended.si_pid), "code": os.waitstatus_to_exitcode(status)})
+
+    def _finish(self) -> None:
+        for pid in self._children:
+            signal_group(pid, signal.SIGTERM)
+        deadline = time.monotonic() + GRACE
+        while self._children and time.monotonic() < deadline:
+            self._reap()
+            time.sleep(0.02)
+        for pid in self._children:
+            signal_group(pid, signal.SIGKILL)
+
+
+def signal_group(pid: int, number: int) -> None:
+    """Signal a child's process group, or the child that has not made one yet."""
+    try:
+        os.killpg(pid, number)
+    except ProcessLookupError:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+
+
+def say(what: dict[str, Any]) -> None:
+    """One line to the scheduler; if it has gone, the input's end says so too."""
+    try:
+        os.write(1, json.dumps(what).encode() + b"\n")
+    except BrokenPipeError:
+        return
+
+
+def main() -> None:
+    """Serve; the arguments are files of plugins."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the scheduler decides
+    plugins = load_plugins([Path(file) for file in sys.argv[1:]])
+    import torch
+
+    from fmbench import worker
+
+    del worker  # imported here once, so that no child has to
+    say({"ready": os.getpid(), "gpus": torch.cuda.device_count()})
+    Server(plugins).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""Runs in this process, one after the other: for debugging, and for plugins that Python code has registered."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from rich.console import Console
+
+from fmbench.engine.base import BUSY, Ended, Job
+from fmbench.plugins import Plugins
+from fmbench.progress import watching
+from fmbench.store.locks import BusyError
+
+
+class Inline:
+    """The engine without processes: a run that crashes or hangs takes everything with it.
+
+    Args:
+        plugins: where the runs' parts come from.
+        console: for a progress bar.
+    """
+
+    def __init__(self, plugins: Plugins, console: Console) -> None:
+        self._plugins, self._console = plugins, console
+        self._waiting: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        """Queue it."""
+        self._waiting.append(job)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """Carry out the next job, however long it takes."""
+        del seconds
+        from fmbench import worker  # torch, only where there is work
+
+        job = self._waiting.popleft()
+        asked = job.directory.job()
+        runtime, begun = worker.runtime_of(asked), time.monotonic()
+        try:
+            with watching(self._console, job.name) as watcher:
+                code = worker.EXIT[worker.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
+        except BusyError:
+            code = BUSY
+        return [Ended(job, code, time.monotonic() - begun)]
+
+    def stop(self) -> None:
+        """Drop what has not started."""
+        self._waiting.clear()

@@ -1,0 +1,136 @@
+"""Runs as processes on one machine: whatever happens to one is its row, and the others go on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fmbench import commands
+from fmbench.discovery import load_plugins
+from fmbench.engine import base
+from fmbench.engine.local import Local, Slot, choose, slots_of
+from fmbench.errors import FmbenchError
+from fmbench.schedule import Orders
+from fmbench.store.run import RunDirectory
+from fmbench.watching import Watch
+from tests.helpers import carry_out, numbers, tiny_plan
+
+FAULTY = Path(__file__).with_name("faulty.py")
+PLUGINS = load_plugins([FAULTY], environ={})
+
+
+def run_on(engine, runs, root, **orders):
+    return commands.run(
+        commands.cells_of(runs, root),
+        PLUGINS,
+        results=root,
+        engine=engine,
+        orders=Orders("cpu", plugins=[FAULTY], **orders),
+        watch=Watch(Console(quiet=True)),
+    )
+
+
+def test_every_fault_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("FMBENCH_TEST_PIDS", str(pids))
+    monkeypatch.setattr("fmbench.engine.local.GRACE", 1.0)
+    methods = ["segfault", "killed", "hangs", "raises", "diverges", "fm-ot"]
+    runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=methods, metrics=["nfe"])
+    engine = Local(slots_of(2, None, 1), plugins=[FAULTY], timeout=40)
+    outcome = run_on(engine, runs, tmp_path)
+    assert not outcome.complete
+    ends = {row.label: (row.status, "; ".join(row.reasons)) for row in outcome.rows}
+    assert ends["segfault"] == ("failed", "its process was killed by SIGSEGV")
+    assert ends["killed"] == (
+        "failed",
+        "its process was killed by SIGKILL, perhaps by the system for want of memory",
+    )
+    assert ends["hangs"] == ("timeout", "took longer than --timeout allows")
+    assert ends["raises"] == ("failed", "RuntimeError: a shape that does not fit (see log.txt)")
+    assert ends["diverges"] == ("failed", "loss is nan at step 1")
+    assert ends["fm-ot"] == ("done", "")
+    # The child that the hung run had started is gone with it.
+    (child,) = map(int, pids.read_text().split())
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_a_process_gives_the_numbers_of_this_one_and_slots_do_not_matter(tmp_path):
+    runs = tiny_plan(plugins=PLUGINS, methods=["fm-ot", "ddpm"], metrics=["nfe", "fid"])
+    assert run_on(Local(slots_of(2, None, 1)), runs, tmp_path / "processes").complete
+    assert carry_out(runs, tmp_path / "here").complete
+    for run in runs:
+        assert numbers(tmp_path / "processes", run) == numbers(tmp_path / "here", run)
+        directory = RunDirectory.of(tmp_path / "processes", run)
+        assert not directory.output.exists()  # it had nothing to say
+
+
+def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
+    runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=["slow", "fm-ot"], metrics=["nfe"])
+    engine = Local(slots_of(1, None, 1), plugins=[FAULTY])
+
+    class Assassin(Watch):
+        done = False
+
+        def look(self):
+            if not self.done and any(job.directory.status().state == "running" for job in self._left):
+                self.done = True
+                engine._server._process.kill()
+
+    watch = Assassin(Console(quiet=True))
+    cells = commands.cells_of(runs, tmp_path)
+    orders = Orders("cpu", plugins=[FAULTY])
+    outcome = commands.run(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, watch=watch)
+    states = {row.label: row.status for row in outcome.rows}
+    assert states["fm-ot"] == "done"
+    # Killed with its server, or stopped by it in time: it is not done, and says so.
+    assert states["slow"] in ("failed", "queued")
+
+
+def test_workers_that_cannot_start_are_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "torch.py").write_text("raise ImportError('libtorch is not here')")
+    (run,) = tiny_plan(methods=["fm-ot"])
+    with pytest.raises(FmbenchError, match="no worker process can be started: ImportError: libtorch is not here"):
+        run_on(Local(slots_of(1, None, 1)), [run], tmp_path / "results")
+
+
+def test_slots():
+    assert [slot.name for slot in slots_of(2, None, 1)] == ["0", "1"]
+    assert [slot.gpu for slot in slots_of(1, "0,1", 2)] == ["0", "1", "0", "1"]
+    for said in ((1, None, 2), (2, "0", 1), (1, "", 1), (1, "0,,1", 1)):
+        with pytest.raises(FmbenchError, match=r"--gpus|--per-gpu"):
+            slots_of(*said)
+
+
+def test_a_run_on_several_gpus_gets_each_once():
+    free = [Slot("gpu 0", "0"), Slot("gpu 0", "0"), Slot("gpu 1", "1")]
+    assert [slot.gpu for slot in choose(free, 2)] == ["0", "1"]
+    assert choose(free, 3) is None
+    engine = Local(free)
+    with pytest.raises(FmbenchError, match=r"train.devices = 3, and there is room for 2"):
+        engine.submit(base.Job(RunDirectory(Path("x")), "fm-ot", 3))
+
+
+def test_the_cores_are_divided_among_the_slots(tmp_path):
+    (run,) = tiny_plan(plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
+    assert run_on(Local(slots_of(2, None, 1)), [run], tmp_path).complete
+    threads = (RunDirectory.of(tmp_path, run).path / "env.json").read_text()
+    expected = int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)) // 2))
+    assert f'"threads": {expected}' in threads
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (None, "its process was lost: word"),
+        (3, "its process ended with exit status 3: word"),
+        (-9, "its process was killed by SIGKILL, perhaps by the system for want of memory: word"),
+        (base.REFUSED, "word"),
+    ],
+)
+def test_a_cause_in_words(code, told):
+    job = base.Job(RunDirectory(Path("x")), "x")
+    assert base.Ended(job, code, 1.0, output="word").cause == told
