@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from fmbench import experiment
+from fmbench import configs, experiment, grid
 from fmbench.config import RunRequest
 from fmbench.engine import local
 from fmbench.errors import FmbenchError
@@ -38,18 +37,18 @@ def plan(
     *,
     config: str | None = None,
     methods: Sequence[str] | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
-) -> list[RunRequest]:
+) -> grid.Grid:
     """The runs that a configuration and what is said on top of it ask for.
 
     Args:
         plugins: what there is to choose from.
         config: path of a YAML file or name of a shipped one.
         methods: names, instead of the configuration's.
-        dataset: a name, instead of the configuration's.
+        dataset: a name or several, instead of the configuration's.
         seeds: training seeds, instead of the configuration's.
         metrics: names, instead of the configuration's.
         assignments: "key=value", as `--set` takes them.
@@ -57,18 +56,10 @@ def plan(
     Raises:
         FmbenchError: a name, key or value that makes no sense.
     """
-    tree: dict[str, Any] = experiment.read_config(config or experiment.DEFAULT_CONFIG)
+    tree = configs.read_config(config or configs.DEFAULT_CONFIG)
     said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
-    tree = experiment.merge(tree, {key: value for key, value in said.items() if value is not None})
-    return experiment.resolve(experiment.merge(tree, assigned(assignments)), plugins)
-
-
-def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """What several `--set` say together."""
-    tree: dict[str, Any] = {}
-    for text in assignments:
-        tree = experiment.merge(tree, experiment.parse_assignment(text))
-    return tree
+    tree = configs.merge(tree, {key: value for key, value in said.items() if value is not None})
+    return grid.resolve(configs.merge(tree, configs.assigned(assignments)), plugins)
 
 
 def run(
@@ -114,7 +105,7 @@ def plan_evaluation(
     Raises:
         FmbenchError: an unknown name, a key of training, or no trained run to measure.
     """
-    asked = assigned(assignments)
+    asked = configs.assigned(assignments)
     for key in asked:
         if key != "sampler":
             plugins.metrics.get(key)

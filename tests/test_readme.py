@@ -43,6 +43,7 @@ def test_every_run_command_resolves(example, line):
     runs = commands.plan(
         load_plugins([example], environ={}),
         config=said.get("--config"),
+        dataset=said.get("--dataset"),
         methods=said["--methods"].split(",") if "--methods" in said else None,
         seeds=parse_seeds(said["--seeds"]) if "--seeds" in said else None,
         assignments=[said["--set"]] if "--set" in said else [],

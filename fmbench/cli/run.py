@@ -11,7 +11,7 @@ from rich.table import Table
 from fmbench.cli.options import (
     DEFAULT_RESULTS,
     INTERRUPTED,
-    Dataset,
+    Datasets,
     Device,
     Metrics,
     Plugin,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def command(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
-    dataset: Dataset = None,
+    dataset: Datasets = None,
     config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
     set_: Set = None,
     seeds: Annotated[
@@ -61,11 +61,13 @@ def command(
         plugins,
         config=config,
         methods=None if methods is None else names(methods),
-        dataset=dataset,
+        dataset=None if dataset is None else names(dataset),
         seeds=None if seeds is None else parse_seeds(seeds),
         metrics=None if metrics is None else names(metrics),
         assignments=set_ or [],
     )
+    for note in runs.notes:
+        console.print(note, markup=False, soft_wrap=True)
     places = [(one, RunDirectory.of(results_dir, one)) for one in runs]
     if dry_run:
         show_plan(places)

@@ -100,6 +100,13 @@ class TestRun:
         assert out.count("to do") == 4
         assert list(tmp_path.iterdir()) == []
 
+    def test_several_datasets_and_what_is_passed_over(self, tmp_path):
+        said = ("--methods", "glow,fm-ot", "--dataset", "digits,moons")
+        code, out, err = fmbench("run", *said, "--dry-run", cwd=tmp_path)
+        assert code == 0
+        assert out.count("to do") == 3
+        assert err == "glow does not model vector data: passed over on moons\n"
+
     def test_a_config_file_and_a_vector_dataset(self, tmp_path):
         (tmp_path / "e.yaml").write_text("methods: [fm-ot]\ndataset: gaussian-2d\nseeds: [0, 1]\n")
         code, out, err = fmbench("run", "--config", "e.yaml", *SET, "--set", "nll.batch_size=5000", cwd=tmp_path)
