@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fmbench import configs, experiment, grid
+from fmbench import configs, experiment, grid, sweeps
 from fmbench.config import RunRequest
 from fmbench.engine import local
 from fmbench.errors import FmbenchError
@@ -41,6 +41,7 @@ def plan(
     seeds: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
+    sweep: Sequence[str] = (),
 ) -> grid.Grid:
     """The runs that a configuration and what is said on top of it ask for.
 
@@ -52,6 +53,7 @@ def plan(
         seeds: training seeds, instead of the configuration's.
         metrics: names, instead of the configuration's.
         assignments: "key=value", as `--set` takes them.
+        sweep: "key=value,value", as `--sweep` takes them; over the configuration's values of the same key.
 
     Raises:
         FmbenchError: a name, key or value that makes no sense.
@@ -59,7 +61,11 @@ def plan(
     tree = configs.read_config(config or configs.DEFAULT_CONFIG)
     said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
     tree = configs.merge(tree, {key: value for key, value in said.items() if value is not None})
-    return grid.resolve(configs.merge(tree, configs.assigned(assignments)), plugins)
+    assigned = configs.assigned(assignments)
+    tree = configs.merge(tree, assigned)
+    swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
+    sweeps.refuse_set(swept, assigned)
+    return grid.resolve({**tree, "sweep": swept}, plugins)
 
 
 def run(
@@ -160,10 +166,12 @@ def evaluate(
 
 def rows_of(cells: Sequence[local.Cell], results: Path) -> list[Row]:
     """The table's rows of what was asked for."""
-    asked = {directory: one.evaluation_overrides for one, directory in cells}
+    asked: dict[RunDirectory, list[Mapping[str, Scalar]]] = {}
+    for one, directory in cells:
+        asked.setdefault(directory, []).append(one.evaluation_overrides)
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:
         # A run that failed before any number was measured stands under no evaluation.
-        return directory in asked and (evaluation == asked[directory] or not directory.metrics())
+        return directory in asked and (evaluation in asked[directory] or not directory.metrics())
 
     return tables.build(results, wanted=wanted)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, overload
 
 from pydantic import Field, NonNegativeInt, field_validator
 
+from fmbench import sweeps
 from fmbench.config import RunRequest, Section, canonical
-from fmbench.errors import unknown
+from fmbench.configs import merge
+from fmbench.errors import FmbenchError, unknown
 from fmbench.experiment import absence, assemble, resolve_one
 from fmbench.options import section, validate
 from fmbench.plugins import Plugins
@@ -65,15 +68,14 @@ def resolve(tree: Mapping[str, Any], plugins: Plugins) -> Grid:
     """
     fixed = {key: tree[key] for key in Experiment.model_fields if key in tree}
     sections = {key: value for key, value in tree.items() if key not in fixed}
-    known = sections_of(plugins)
-    for key in sections:
-        if key not in known:
-            raise unknown("key", key, known | set(Experiment.model_fields))
+    swept = sweeps.of(sections)
+    check_keys([key for key in sections if key != "sweep"], swept, plugins)
     experiment = validate(Experiment, fixed, "")
     datasets = [plugins.datasets.get(name) for name in dict.fromkeys(experiment.dataset)]
     methods = [plugins.methods.get(name) for name in dict.fromkeys(experiment.methods)]
     named = [plugins.metrics.get(name) for name in dict.fromkeys(experiment.metrics or ())]
-    for name in section(sections, "options"):
+    variants = [merge(sections, setting) for setting in sweeps.settings(swept)]
+    for name in chain.from_iterable(section(variant, "options") for variant in variants):
         plugins.methods.get(name)
     runs: dict[str, RunRequest] = {}
     for dataset in datasets:
@@ -83,16 +85,31 @@ def resolve(tree: Mapping[str, Any], plugins: Plugins) -> Grid:
             if dataset in unmodelled(method, datasets):
                 continue
             plain = resolve_one({}, metrics, method, dataset, plugins)
-            asked = resolve_one(sections, metrics, method, dataset, plugins)
-            for seed in experiment.seeds:
-                run = assemble(asked, plain, seed, method.family)
-                runs[canonical(run.model_dump())] = run
+            for variant in variants:
+                asked = resolve_one(variant, metrics, method, dataset, plugins)
+                for seed in experiment.seeds:
+                    run = assemble(asked, plain, seed, method.family)
+                    runs[canonical(run.model_dump())] = run
     return Grid(tuple(runs.values()), tuple(passed_over(methods, named, datasets)))
 
 
-def sections_of(plugins: Plugins) -> set[str]:
-    """The keys of a configuration that hold settings of a run."""
-    return {"train", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
+def check_keys(keys: Iterable[str], swept: Iterable[str], plugins: Plugins) -> None:
+    """Whether the sections of a configuration are known, those that it sweeps too.
+
+    Raises:
+        FmbenchError: one is not, or what is swept is a list by itself.
+    """
+    spanned = set(Experiment.model_fields)
+    known = {"train", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
+    for key in keys:
+        if key not in known:
+            raise unknown("key", key, {*known, *spanned, "extends", "sweep"})
+    for key in swept:
+        first = key.partition(".")[0]
+        if first in spanned:
+            raise FmbenchError(f"sweep of {key}: {first} takes a list by itself; give it there, or as --{first}")
+        if first not in known:
+            raise unknown("key to sweep", key, known)
 
 
 def unmodelled(method: MethodSpec, datasets: Sequence[DatasetSpec]) -> list[DatasetSpec]:

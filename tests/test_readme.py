@@ -47,6 +47,7 @@ def test_every_run_command_resolves(example, line):
         methods=said["--methods"].split(",") if "--methods" in said else None,
         seeds=parse_seeds(said["--seeds"]) if "--seeds" in said else None,
         assignments=[said["--set"]] if "--set" in said else [],
+        sweep=[said["--sweep"]] if "--sweep" in said else [],
     )
     assert runs
 

@@ -32,6 +32,10 @@ def command(
     dataset: Datasets = None,
     config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
     set_: Set = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="Run each of several values, as train.lr=1e-3,2e-3; may be repeated."),
+    ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="N|LIST", help="How many training seeds (3), or which ones (0,1,2).")
     ] = None,
@@ -44,7 +48,7 @@ def command(
 ) -> None:
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
-    Runs that are done are not repeated; interrupted ones go on where they stopped. Keys of --set:
+    Runs that are done are not repeated; interrupted ones go on where they stopped. Keys of --set and --sweep:
     train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on list them.
     """
     # Here, so that --help does not wait for pydantic and YAML.
@@ -65,6 +69,7 @@ def command(
         seeds=None if seeds is None else parse_seeds(seeds),
         metrics=None if metrics is None else names(metrics),
         assignments=set_ or [],
+        sweep=sweep or [],
     )
     for note in runs.notes:
         console.print(note, markup=False, soft_wrap=True)

@@ -239,6 +239,7 @@ def test_info_tells_options_and_ranges(tmp_path):
         (["run", "--config", "absent.yaml"], "cannot read configuration"),
         (["run", "--seeds", "x"], "--seeds 'x'"),
         (["run", "--seeds", "0"], "--seeds '0'"),
+        (["run", "--sweep", "train.lr"], "--sweep 'train.lr': write key=value,value"),
         (["run", "--device", "tpu"], "--device 'tpu': choose auto, cpu or cuda"),
         (["run", "--plugin", "absent.py"], "does not exist"),
         (["run", "--stes", "3"], "No such option"),
