@@ -23,7 +23,11 @@ from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from fmbench.config import RunRequest
+    from fmbench.specs import Scalar
     from fmbench.store.run import RunDirectory
 
 
@@ -44,7 +48,9 @@ def command(
     device: Device = "auto",
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
     plugin: Plugin = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the runs and how long they may take, and stop.")
+    ] = False,
 ) -> None:
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
@@ -75,7 +81,7 @@ def command(
         console.print(note, markup=False, soft_wrap=True)
     places = [(one, RunDirectory.of(results_dir, one)) for one in runs]
     if dry_run:
-        show_plan(places)
+        show_plan(places, results_dir)
         return
     try:
         outcome = commands.run(runs, plugins, results=results_dir, device=device, snapshots=snapshots, console=console)
@@ -103,15 +109,30 @@ def parse_seeds(text: str) -> list[int]:
     return list(range(numbers[0])) if counted else numbers
 
 
-def show_plan(places: list[tuple[RunRequest, RunDirectory]]) -> None:
-    """The runs, whether each is done, and where it lives."""
+def show_plan(places: list[tuple[RunRequest, RunDirectory]], results: Path) -> None:
+    """The runs, whether each is done, how long the rest may take, and where each lives."""
+    from fmbench import durations
+    from fmbench.estimate import describe, estimate
     from fmbench.store.cells import complete
 
+    estimates = estimate(places, results)
+    varied = varied_keys([one.evaluation_overrides for one, _ in places])
     table = Table(box=None)
-    for head in ("dataset", "method", "seed", "state", "directory"):
+    for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
-    for one, directory in places:
+    for (one, directory), guess in zip(places, estimates, strict=True):
         training = one.training
-        state = "done" if complete(one, directory) else "to do"
-        table.add_row(training.dataset.name, training.method.name, str(training.seed), state, str(directory.path))
-    Console(highlight=False).print(table)
+        done = complete(one, directory)
+        length = "" if done else "?" if guess is None else durations.show(guess.seconds)
+        cells = [training.dataset.name, training.method.name, str(training.seed)]
+        cells += [str(one.evaluation_overrides.get(key, "default")) for key in varied]
+        table.add_row(*cells, "done" if done else "to do", length, str(directory.path))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(describe(estimates), soft_wrap=True)
+
+
+def varied_keys(overrides: Sequence[Mapping[str, Scalar]]) -> list[str]:
+    """The keys in which evaluations differ from each other, as when a sampler is swept: their directory is the same."""
+    keys = dict.fromkeys(key for one in overrides for key in one)
+    return [key for key in keys if len({one.get(key, "default") for one in overrides}) > 1]
