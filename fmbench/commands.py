@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -94,7 +95,7 @@ def plan_evaluation(
     *,
     results: Path = Path("results"),
     methods: Sequence[str] | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
 ) -> list[local.Cell]:
@@ -104,7 +105,7 @@ def plan_evaluation(
         plugins: what there is to choose from.
         results: the store.
         methods: only these.
-        dataset: only this one's.
+        dataset: only this one's, or those of several.
         metrics: names; None for the default ones. Those that a run's data do not have are passed over.
         assignments: "key=value" of the sampler or a metric.
 
@@ -118,8 +119,9 @@ def plan_evaluation(
     wanted = None if metrics is None else [plugins.metrics.get(name) for name in metrics]
     if methods is not None:
         methods = [plugins.methods.get(name).name for name in methods]
+    datasets = [dataset] if isinstance(dataset, str) else dataset
     cells = []
-    for directory in find_runs(results, dataset or "*"):
+    for directory in chain.from_iterable(find_runs(results, name) for name in datasets or ["*"]):
         record = directory.record()
         training = record.request
         trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))

@@ -76,6 +76,7 @@ def test_another_method_tells_where_the_own_has_no_run_and_another_dataset_never
     took(tmp_path, plan(methods=["ddpm"])[0], 6.0, nll=10.0, fid=20.0)
     took(tmp_path, plan("network.width=16", methods=["vp-sde"])[0], 600.0)
     assert seconds(tmp_path, plan()) == [36.0]
+    assert seconds(tmp_path, plan("network.width=24", metrics=())) == [303.0]  # neither has this network: both tell
     assert seconds(tmp_path, plan(dataset="moons", metrics=["nll"])) == [None]
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from fmbench.cli.options import (
     DEFAULT_RESULTS,
     INTERRUPTED,
-    Dataset,
+    Datasets,
     Device,
     Metrics,
     Plugin,
@@ -24,7 +24,7 @@ from fmbench.discovery import load_plugins
 def command(
     metrics: Metrics = None,
     methods: Annotated[str | None, typer.Option(help="Only these, comma-separated.")] = None,
-    dataset: Dataset = None,
+    dataset: Datasets = None,
     set_: Set = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
     device: Device = "auto",
@@ -44,7 +44,7 @@ def command(
         plugins,
         results=results_dir,
         methods=None if methods is None else names(methods),
-        dataset=dataset,
+        dataset=None if dataset is None else names(dataset),
         metrics=None if metrics is None else names(metrics),
         assignments=set_ or [],
     )
