@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from fmbench import experiment
+from fmbench import configs, experiment, grid, sweeps
 from fmbench.config import RunRequest
 from fmbench.engine.base import Engine
 from fmbench.engine.inline import Inline
@@ -42,37 +42,35 @@ def plan(
     *,
     config: str | None = None,
     methods: Sequence[str] | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
-) -> list[RunRequest]:
+    sweep: Sequence[str] = (),
+) -> grid.Grid:
     """The runs that a configuration and what is said on top of it ask for.
 
     Args:
         plugins: what there is to choose from.
         config: path of a YAML file or name of a shipped one.
         methods: names, instead of the configuration's.
-        dataset: a name, instead of the configuration's.
+        dataset: a name or several, instead of the configuration's.
         seeds: training seeds, instead of the configuration's.
         metrics: names, instead of the configuration's.
         assignments: "key=value", as `--set` takes them.
+        sweep: "key=value,value", as `--sweep` takes them; over the configuration's values of the same key.
 
     Raises:
         FmbenchError: a name, key or value that makes no sense.
     """
-    tree: dict[str, Any] = experiment.read_config(config or experiment.DEFAULT_CONFIG)
+    tree = configs.read_config(config or configs.DEFAULT_CONFIG)
     said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
-    tree = experiment.merge(tree, {key: value for key, value in said.items() if value is not None})
-    return experiment.resolve(experiment.merge(tree, assigned(assignments)), plugins)
-
-
-def assigned(assignments: Sequence[str]) -> dict[str, Any]:
-    """What several `--set` say together."""
-    tree: dict[str, Any] = {}
-    for text in assignments:
-        tree = experiment.merge(tree, experiment.parse_assignment(text))
-    return tree
+    tree = configs.merge(tree, {key: value for key, value in said.items() if value is not None})
+    assigned = configs.assigned(assignments)
+    tree = configs.merge(tree, assigned)
+    swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
+    sweeps.refuse_set(swept, assigned)
+    return grid.resolve({**tree, "sweep": swept}, plugins)
 
 
 def run(
@@ -114,7 +112,7 @@ def plan_evaluation(
     *,
     results: Path = Path("results"),
     methods: Sequence[str] | None = None,
-    dataset: str | None = None,
+    dataset: str | Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
 ) -> list[Cell]:
@@ -124,22 +122,23 @@ def plan_evaluation(
         plugins: what there is to choose from.
         results: the store.
         methods: only these.
-        dataset: only this one's.
+        dataset: only this one's, or those of several.
         metrics: names; None for the default ones. Those that a run's data do not have are passed over.
         assignments: "key=value" of the sampler or a metric.
 
     Raises:
         FmbenchError: an unknown name, a key of training, or no trained run to measure.
     """
-    asked = assigned(assignments)
+    asked = configs.assigned(assignments)
     for key in asked:
         if key != "sampler":
             plugins.metrics.get(key)
     wanted = None if metrics is None else [plugins.metrics.get(name) for name in metrics]
     if methods is not None:
         methods = [plugins.methods.get(name).name for name in methods]
+    datasets = [dataset] if isinstance(dataset, str) else dataset
     cells = []
-    for directory in find_runs(results, dataset or "*"):
+    for directory in chain.from_iterable(find_runs(results, name) for name in datasets or ["*"]):
         record = directory.record()
         training = record.request
         trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))
@@ -167,10 +166,12 @@ def plan_evaluation(
 
 def rows_of(cells: Sequence[Cell], results: Path) -> list[Row]:
     """The table's rows of what was asked for."""
-    asked = {directory: one.evaluation_overrides for one, directory in cells}
+    asked: dict[RunDirectory, list[Mapping[str, Scalar]]] = {}
+    for one, directory in cells:
+        asked.setdefault(directory, []).append(one.evaluation_overrides)
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:
         # A run that failed before any number was measured stands under no evaluation.
-        return directory in asked and (evaluation == asked[directory] or not directory.metrics())
+        return directory in asked and (evaluation in asked[directory] or not directory.metrics())
 
     return tables.build(results, wanted=wanted)

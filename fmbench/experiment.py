@@ -1,129 +1,25 @@
-"""From YAML and `--set` to resolved runs: every key checked, every default filled in, every error one line."""
+"""One run of a configuration resolved: every key checked, every default filled in, every error one line."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from pathlib import Path
 from typing import Any
-
-import yaml
-from pydantic import Field, NonNegativeInt
 
 from fmbench.config import (
     Component,
     EvaluationRequest,
     RunRequest,
     Sampler,
-    Section,
     Train,
     TrainingRequest,
     difference,
 )
-from fmbench.errors import FmbenchError, unknown
+from fmbench.configs import merge, parse_assignment
+from fmbench.errors import FmbenchError
 from fmbench.options import component, options_of, section, validate
 from fmbench.plugins import Plugins
 from fmbench.solvers import resolve_sampler
 from fmbench.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
-
-DEFAULT_CONFIG = "default"
-
-
-class Experiment(Section):
-    """The fixed part of a configuration; sections named after metrics hold those metrics' options."""
-
-    methods: tuple[str, ...] = Field(min_length=1)
-    dataset: str = "digits"
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
-    metrics: tuple[str, ...] | None = None
-
-
-def read_config(name: str) -> dict[str, Any]:
-    """A configuration by path, or by the name of a shipped one.
-
-    Raises:
-        FmbenchError: it does not exist, is not YAML or is not a mapping.
-    """
-    path = Path(name)
-    if path.suffix not in {".yaml", ".yml"}:
-        shipped = {file.stem: file for file in shipped_configs()}
-        if name not in shipped:
-            raise unknown("configuration", name, shipped, "Or give the path of a .yaml file.")
-        path = shipped[name]
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FmbenchError(f"cannot read configuration {name!r}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        raise FmbenchError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise FmbenchError(f"{name} must be a mapping of keys to values")
-    return content
-
-
-def shipped_configs() -> list[Path]:
-    """The YAML files installed as `fmbench_configs`."""
-    import fmbench_configs
-
-    return sorted(path for folder in fmbench_configs.__path__ for path in Path(folder).glob("*.yaml"))
-
-
-def parse_assignment(text: str) -> dict[str, Any]:
-    """`train.steps=2000` as {"train": {"steps": 2000}}.
-
-    Raises:
-        FmbenchError: it is not key=value.
-    """
-    key, sign, value = text.partition("=")
-    if not sign or not all(key.split(".")):
-        raise FmbenchError(f"--set {text!r}: write key=value, as in --set train.steps=2000")
-    try:
-        leaf = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise FmbenchError(f"--set {text!r}: the value is not YAML; quote it") from error
-    first, *rest = key.split(".")
-    return {first: reduce(lambda tree, part: {part: tree}, reversed(rest), leaf)}
-
-
-def merge(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
-    """`top` over `base`, section by section."""
-    merged = dict(base)
-    for key, value in top.items():
-        below = merged.get(key)
-        if not isinstance(below, Mapping) or not isinstance(value, Mapping):
-            merged[key] = value
-        elif key == "network" and value.get("name", below.get("name")) != below.get("name"):
-            merged[key] = value  # another network has other options: those of the one it replaces must not linger
-        else:
-            merged[key] = merge(below, value)
-    return merged
-
-
-def resolve(tree: Mapping[str, Any], plugins: Plugins) -> list[RunRequest]:
-    """The runs of a configuration, in the order methods x seeds.
-
-    Raises:
-        FmbenchError: an unknown method, dataset, network, metric or key, or a value out of range.
-    """
-    fixed = {key: tree[key] for key in Experiment.model_fields if key in tree}
-    sections = {key: value for key, value in tree.items() if key not in fixed}
-    known = {"train", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
-    for key in sections:
-        if key not in known:
-            raise unknown("key", key, known | set(Experiment.model_fields))
-    experiment = validate(Experiment, fixed, "")
-    dataset = plugins.datasets.get(experiment.dataset)
-    methods = [plugins.methods.get(name) for name in dict.fromkeys(experiment.methods)]
-    for name in section(sections, "options"):
-        plugins.methods.get(name)
-    runs = []
-    for method in methods:
-        asked = resolve_one(sections, experiment.metrics, method, dataset, plugins)
-        plain = resolve_one({}, experiment.metrics, method, dataset, plugins)
-        for seed in dict.fromkeys(experiment.seeds):
-            runs.append(assemble(asked, plain, seed, method.family))
-    return runs
-
 
 Resolved = tuple[dict[str, Any], EvaluationRequest]
 
@@ -193,8 +89,7 @@ def resolve_evaluation(
     chosen = [plugins.metrics.get(name) for name in dict.fromkeys(wanted)]
     for spec in chosen:
         if metrics is not None and not spec.measures(dataset):
-            reason = "its density is not known" if dataset.kind in spec.kinds else f"it is {dataset.kind} data"
-            raise FmbenchError(f"metrics: {spec.name} does not exist on {dataset.name}: {reason}")
+            raise FmbenchError(f"metrics: {spec.name} does not exist on {dataset.name}: {absence(spec, dataset)}")
     existing = [spec for spec in chosen if spec.measures(dataset)]
     applicable = [spec for spec in existing if spec.applies(method)]
     return EvaluationRequest(
@@ -203,6 +98,11 @@ def resolve_evaluation(
         sampled=tuple(spec.name for spec in applicable if spec.samples),
         inapplicable=tuple(spec.name for spec in existing if spec not in applicable),
     )
+
+
+def absence(spec: MetricSpec, dataset: DatasetSpec) -> str:
+    """Why a metric does not exist on a dataset."""
+    return "its density is not known" if dataset.kind in spec.kinds else f"it is {dataset.kind} data"
 
 
 def metric_options(

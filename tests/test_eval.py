@@ -48,6 +48,19 @@ def test_adds_what_is_missing_and_trains_nothing(store):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("step-*.pt")} == before
 
 
+def test_only_the_datasets_that_are_named(store):
+    root, _ = store
+    carry_out(tiny_plan(methods=["gaussian"], dataset=["moons", "8gaussians"], metrics=["nfe"]), root)
+
+    def found(dataset):
+        cells = commands.plan_evaluation(load_plugins(environ={}), results=root, dataset=dataset)
+        return {one.training.dataset.name for one, _ in cells}
+
+    assert found(["digits", "moons"]) == {"digits", "moons"}
+    assert found("moons") == {"moons"}
+    assert found(None) == {"digits", "moons", "8gaussians"}
+
+
 def test_gives_what_run_would_have_given(store, tmp_path):
     root, _ = store
     measure(root, metrics=["fid"])

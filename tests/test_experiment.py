@@ -6,9 +6,9 @@ import yaml
 from fmbench import commands
 from fmbench.api import MethodSpec, Option
 from fmbench.config import canonical
+from fmbench.configs import shipped_configs
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
-from fmbench.experiment import shipped_configs
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +69,55 @@ def test_another_network_does_not_inherit_the_options_of_the_first(plan):
     run = plan("network.name=unet")[0]
     assert run.training.network.name == "unet"
     assert "width" not in run.training.network.options
+
+
+class TestSeveralDatasets:
+    def test_the_grid_is_datasets_times_methods(self, plan):
+        runs = plan(methods=["fm-ot", "ddpm"], dataset=["digits", "moons"])
+        assert [(run.training.dataset.name, run.training.method.name) for run in runs] == [
+            ("digits", "fm-ot"),
+            ("digits", "ddpm"),
+            ("moons", "fm-ot"),
+            ("moons", "ddpm"),
+        ]
+        assert runs.notes == ()
+
+    def test_each_has_its_own_defaults_and_is_the_run_that_it_is_alone(self, plan):
+        assert list(plan(dataset="digits, moons")) == [*plan(dataset="digits"), *plan(dataset="moons")]
+
+    def test_a_file_may_list_them(self, plan, tmp_path):
+        file = tmp_path / "e.yaml"
+        file.write_text("methods: [fm-ot]\ndataset: [moons, 8gaussians, moons]\n")
+        assert [run.training.dataset.name for run in plan(config=str(file))] == ["moons", "8gaussians"]
+
+    def test_a_method_is_passed_over_where_it_cannot_model_the_data(self, plan):
+        runs = plan(methods=["glow", "fm-ot"], dataset=["digits", "moons"])
+        assert [(run.training.dataset.name, run.training.method.name) for run in runs] == [
+            ("digits", "glow"),
+            ("digits", "fm-ot"),
+            ("moons", "fm-ot"),
+        ]
+        assert runs.notes == ("glow does not model vector data: passed over on moons",)
+
+    def test_a_named_metric_is_passed_over_where_it_does_not_exist(self, plan):
+        digits, moons = plan(methods=["fm-ot"], dataset=["digits", "moons"], metrics=["fid", "w2"])
+        assert list(digits.evaluation.metrics) == ["fid"]
+        assert list(moons.evaluation.metrics) == ["w2"]
+        assert plan(dataset=["digits", "moons"], metrics=["fid", "w2"]).notes == (
+            "fid does not exist on moons (it is vector data): passed over there",
+            "w2 does not exist on digits (it is image data): passed over there",
+        )
+
+    @pytest.mark.parametrize(
+        ("said", "text"),
+        [
+            ({"methods": ["glow"]}, "method 'glow' models image data, and moons is vector data"),
+            ({"metrics": ["fid"]}, "metrics: fid does not exist on moons: it is vector data"),
+        ],
+    )
+    def test_what_exists_on_none_of_them_is_an_error(self, plan, said, text):
+        with pytest.raises(FmbenchError, match=text):
+            plan(dataset=["moons", "8gaussians"], **said)
 
 
 class TestIdentity:
@@ -207,6 +256,8 @@ class TestSampler:
         ),
         (["train.conditional=true"], {"dataset": "moons"}, "train.conditional = true: dataset 'moons' has no classes"),
         (["seeds=[-1]"], {}, "must be"),
+        ([], {"dataset": []}, "dataset = []: must be"),
+        ([], {"dataset": "digits,mons"}, "unknown dataset 'mons'. Did you mean 'moons'?"),
     ],
 )
 def test_what_makes_no_sense_is_one_line_that_names_it(plan, assignments, said, text):

@@ -38,14 +38,16 @@ def test_the_example_plugin_runs(example, tmp_path):
 
 @pytest.mark.parametrize("line", RUNS)
 def test_every_run_command_resolves(example, line):
-    words = shlex.split(line)
+    words = [word for word in shlex.split(line) if word != "--dry-run"]
     said = dict(zip(words[::2], words[1::2], strict=True))
     runs = commands.plan(
         load_plugins([example], environ={}),
         config=said.get("--config"),
+        dataset=said.get("--dataset"),
         methods=said["--methods"].split(",") if "--methods" in said else None,
         seeds=parse_seeds(said["--seeds"]) if "--seeds" in said else None,
         assignments=[said["--set"]] if "--set" in said else [],
+        sweep=[said["--sweep"]] if "--sweep" in said else [],
     )
     assert runs
 

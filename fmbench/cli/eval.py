@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fmbench.cli.options import DEFAULT_RESULTS, Dataset, Device, Metrics, Plugin, ResultsDir, Set, chosen
+from fmbench.cli.options import DEFAULT_RESULTS, Datasets, Device, Metrics, Plugin, ResultsDir, Set, chosen
 from fmbench.cli.placing import (
     EngineName,
     EngineOption,
@@ -26,7 +26,7 @@ from fmbench.discovery import load_plugins
 def command(
     metrics: Metrics = None,
     methods: Annotated[str | None, typer.Option(help="Only these, comma-separated.")] = None,
-    dataset: Dataset = None,
+    dataset: Datasets = None,
     set_: Set = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
     renew: Annotated[bool, typer.Option("--renew", help="Measure again what is there already.")] = False,
@@ -55,7 +55,7 @@ def command(
         plugins,
         results=results_dir,
         methods=chosen(methods),
-        dataset=dataset,
+        dataset=chosen(dataset),
         metrics=chosen(metrics),
         assignments=set_ or [],
     )

@@ -20,6 +20,9 @@ Set = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as train.steps=2000; may be repeated."),
 ]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench list datasets`.")]
+Datasets = Annotated[
+    str | None, typer.Option("--dataset", help="One of `fmbench list datasets`, or several, comma-separated.")
+]
 
 
 def names(text: str) -> list[str]:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from fmbench.cli.options import (
     DEFAULT_RESULTS,
-    Dataset,
+    Datasets,
     Device,
     Metrics,
     Plugin,
@@ -35,15 +35,23 @@ from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from fmbench.plugins import Plugins
     from fmbench.schedule import Cell
+    from fmbench.specs import Scalar
 
 
 def command(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
-    dataset: Dataset = None,
+    dataset: Datasets = None,
     config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
     set_: Set = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=A,B", help="Run each of several values, as train.lr=1e-3,2e-3; may be repeated."),
+    ] = None,
     seeds: Annotated[
         str | None, typer.Option(metavar="N|LIST", help="How many training seeds (3), or which ones (0,1,2).")
     ] = None,
@@ -54,7 +62,9 @@ def command(
     ] = "30s",
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
     plugin: Plugin = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the runs and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the runs and how long they may take, and stop.")
+    ] = False,
     device: Device = "auto",
     jobs: Jobs = 1,
     gpus: Gpus = None,
@@ -70,7 +80,8 @@ def command(
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
     Runs that are done are not repeated; interrupted ones go on where they stopped; failed ones wait for --retry. Keys
-    of --set: train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on list them.
+    of --set and --sweep: train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on
+    list them.
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
@@ -89,14 +100,17 @@ def command(
         plugins,
         config=config,
         methods=chosen(methods),
-        dataset=dataset,
+        dataset=chosen(dataset),
         seeds=None if seeds is None else parse_seeds(seeds),
         metrics=chosen(metrics),
         assignments=set_ or [],
+        sweep=sweep or [],
     )
+    for note in runs.notes:
+        console.print(note, markup=False, soft_wrap=True)
     cells = commands.cells_of(runs, results_dir)
     if dry_run:
-        show_plan(cells, plugins)
+        show_plan(cells, plugins, results_dir)
         return
     orders = Orders(
         device,
@@ -137,15 +151,30 @@ def parse_seeds(text: str) -> list[int]:
     return list(range(numbers[0])) if counted else numbers
 
 
-def show_plan(cells: list[Cell], plugins: Plugins) -> None:
-    """The runs, how each stands, and where it lives."""
+def show_plan(cells: Sequence[Cell], plugins: Plugins, results: Path) -> None:
+    """The runs, how each stands, how long the rest may take, and where each lives."""
+    from fmbench import durations
+    from fmbench.estimate import describe, estimate
     from fmbench.schedule import is_stale, verdict
 
+    estimates = estimate(cells, results)
+    varied = varied_keys([one.evaluation_overrides for one, _ in cells])
     table = Table(box=None)
-    for head in ("dataset", "method", "seed", "state", "directory"):
+    for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
-    for one, directory in cells:
-        training = one.training
-        state = verdict(one, directory) + (", stale" if is_stale(directory, plugins) else "")
-        table.add_row(training.dataset.name, training.method.name, str(training.seed), state, str(directory.path))
-    Console(highlight=False).print(table)
+    for (one, directory), guess in zip(cells, estimates, strict=True):
+        training, found = one.training, verdict(one, directory)
+        state = found + (", stale" if is_stale(directory, plugins) else "")
+        length = "" if found == "done" else "?" if guess is None else durations.show(guess.seconds)
+        line = [training.dataset.name, training.method.name, str(training.seed)]
+        line += [str(one.evaluation_overrides.get(key, "default")) for key in varied]
+        table.add_row(*line, state, length, str(directory.path))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(describe(estimates), soft_wrap=True)
+
+
+def varied_keys(overrides: Sequence[Mapping[str, Scalar]]) -> list[str]:
+    """The keys in which evaluations differ from each other, as when a sampler is swept: their directory is the same."""
+    keys = dict.fromkeys(key for one in overrides for key in one)
+    return [key for key in keys if len({one.get(key, "default") for one in overrides}) > 1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -98,7 +99,29 @@ class TestRun:
         code, out, _ = fmbench("run", "--seeds", "2", "--dry-run", cwd=tmp_path)
         assert code == 0
         assert out.count("to do") == 4
+        assert out.endswith("no finished runs to estimate from\n")
         assert list(tmp_path.iterdir()) == []
+
+    def test_dry_run_estimates_from_finished_runs(self, store):
+        root, _ = store
+        asked = ("run", "--methods", "fm-ot", *SET, "--sweep", "sampler.name=dopri5,heun", "--dry-run")
+        code, out, err = fmbench(*asked, cwd=root, environ={"COLUMNS": "200"})
+        assert code == 0, err
+        lines = out.splitlines()
+        assert lines[0].split()[3:7] == ["sampler.name", "sampler.steps", "state", "estimate"]
+        assert [line.split()[3:5] for line in lines if "fm-ot" in line] == [["default", "default"], ["heun", "50"]]
+        assert [("done" in line, "to do" in line) for line in lines if "fm-ot" in line] == [
+            (True, False),
+            (False, True),
+        ]
+        assert re.fullmatch(r"about .* on one slot, from 1 finished run", lines[-1])
+
+    def test_several_datasets_and_what_is_passed_over(self, tmp_path):
+        said = ("--methods", "glow,fm-ot", "--dataset", "digits,moons")
+        code, out, err = fmbench("run", *said, "--dry-run", cwd=tmp_path)
+        assert code == 0
+        assert out.count("to do") == 3
+        assert err == "glow does not model vector data: passed over on moons\n"
 
     def test_a_config_file_and_a_vector_dataset(self, tmp_path):
         (tmp_path / "e.yaml").write_text("methods: [fm-ot]\ndataset: gaussian-2d\nseeds: [0, 1]\n")
@@ -232,6 +255,7 @@ def test_info_tells_options_and_ranges(tmp_path):
         (["run", "--config", "absent.yaml"], "cannot read configuration"),
         (["run", "--seeds", "x"], "--seeds 'x'"),
         (["run", "--seeds", "0"], "--seeds '0'"),
+        (["run", "--sweep", "train.lr"], "--sweep 'train.lr': write key=value,value"),
         (["run", "--device", "tpu"], "--device 'tpu': choose auto, cpu or cuda"),
         (["run", "--plugin", "absent.py"], "does not exist"),
         (["run", "--stes", "3"], "No such option"),
@@ -259,7 +283,8 @@ def test_version(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["run", "--help"], ["list", "methods"], ["info", "ddpm"], ["list", "plugins"]]
+    "arguments",
+    [["--help"], ["run", "--help"], ["run", "--dry-run"], ["list", "methods"], ["info", "ddpm"], ["list", "plugins"]],
 )
 def test_torch_is_not_imported_to_talk_about_methods(tmp_path, arguments):
     script = (
