@@ -39,6 +39,7 @@ class Train(Section):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average that is scored")
     conditional: bool = Field(default=False, description="whether to train on the classes of the data")
     label_dropout: float = Field(0.1, gt=0, lt=1, description="share of labels hidden from a conditional model")
+    devices: int = Field(1, ge=1, exclude=True, description="that share each batch; no part of a run's identity")
 
 
 class Sampler(Section):

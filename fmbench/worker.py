@@ -10,20 +10,21 @@ from pathlib import Path
 
 import torch
 
-from fmbench import checkpoints, provenance
+from fmbench import checkpoints, provenance, team
 from fmbench.config import RunRequest, TrainingRequest
 from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError, FmbenchError
 from fmbench.evaluate import evaluate
+from fmbench.interrupts import Interrupted
 from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.plugins import Plugins, describe
 from fmbench.progress import Watcher
+from fmbench.runtime import Runtime
 from fmbench.store.cells import missing
 from fmbench.store.files import write_text
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
-from fmbench.train import Interrupted
-from fmbench.training import Runtime, School, averaged, load_averaged
+from fmbench.training import School, averaged, load_averaged
 
 
 def choose_device(asked: str) -> str:
@@ -48,15 +49,16 @@ def execute(
         FmbenchError: the store cannot be written.
     """
     steps = run.training.train.steps
+    say = directory.set_status if team.rank(runtime.devices) == 0 else _ignored
     try:
         with deterministic():
             _train_and_evaluate(run, directory, plugins, runtime, watcher)
         status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
     except Interrupted as stop:
-        directory.set_status(StatusRecord(state="queued", step=stop.step, steps=steps, reason=str(stop)))
+        say(StatusRecord(state="queued", step=stop.step, steps=steps, reason=str(stop)))
         raise KeyboardInterrupt from stop
     except KeyboardInterrupt:
-        directory.set_status(directory.status().model_copy(update={"state": "queued", "reason": "interrupted"}))
+        say(directory.status().model_copy(update={"state": "queued", "reason": "interrupted"}))
         raise
     except DivergedError as error:
         status = StatusRecord(state="failed", step=error.step, steps=steps, reason=str(error))
@@ -64,26 +66,35 @@ def execute(
         write_text(directory.log, traceback.format_exc())
         stage = directory.status().stage
         status = StatusRecord(state="failed", stage=stage, steps=steps, reason=f"{describe(error)} (see log.txt)")
-    directory.set_status(status)
+    say(status)
     return status
+
+
+def _ignored(status: StatusRecord) -> None:
+    """What a process says that is not the leader of its run."""
+    del status
 
 
 def _train_and_evaluate(
     run: RunRequest, directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
 ) -> None:
     request, begun = run.training, time.perf_counter()
-    steps = request.train.steps
-    directory.set_status(StatusRecord(state="running", steps=steps))
+    steps, leads = request.train.steps, team.rank(runtime.devices) == 0
+    if leads:
+        directory.set_status(StatusRecord(state="running", steps=steps))
     spec = plugins.methods.get(request.method.name)
     factory = spec.load()
-    environment = provenance.environment(factory, plugins.methods.origin(spec.name), runtime.device)
+    environment = provenance.environment(factory, plugins.methods.origin(spec.name), runtime.device, runtime.devices)
     dataset_spec = plugins.datasets.get(request.dataset.name)
     dataset: Dataset = dataset_spec.load()(**request.dataset.options)
     school = School(dataset, plugins, runtime, watcher)
     method = school.build(request)
     if directory.training() is None:
-        directory.set_environment("train", environment)
+        if leads:
+            directory.set_environment("train", environment)
         school.train(request, method, directory)
+    if not leads:
+        return
     directory.set_status(StatusRecord(state="running", stage="evaluate", step=steps, steps=steps))
     wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
     if wanted:

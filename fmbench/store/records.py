@@ -89,7 +89,7 @@ class TrainingSummary(Record):
     """training.json: what the training cost; written once, when it ends.
 
     `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included; None of a
-    method that makes no steps.
+    method that makes no steps. `steps` are its own; `devices` shared each batch, each in `micro_batches` parts.
     """
 
     params: int
@@ -99,3 +99,6 @@ class TrainingSummary(Record):
     peak_memory_bytes: int
     final_loss: float | None
     flops: float | None = None
+    steps: int | None = None
+    devices: int = 1
+    micro_batches: int = 1
