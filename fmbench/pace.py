@@ -30,28 +30,30 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    charged: float = 0.0
+    """Of the seconds those before the first step."""
     loss: float = math.nan
     losses: list[float] = field(default_factory=list)
     """Of the steps since the last line of the log."""
 
 
 class Extent(ABC):
-    """When training ends. `step` is how many optimiser steps are done, `seconds` what they and the charge took."""
+    """When training ends."""
 
     @abstractmethod
-    def over(self, step: int, seconds: float) -> bool:
+    def over(self, progress: Progress) -> bool:
         """Whether the budget is spent."""
 
     @abstractmethod
-    def decayed(self, step: int, seconds: float) -> float:
+    def decayed(self, progress: Progress) -> float:
         """How much of the learning rate's decay lies behind, from 0 to 1."""
 
     @abstractmethod
-    def marks(self, step: int, seconds: float, count: int) -> int:
+    def marks(self, progress: Progress, count: int) -> int:
         """How many of `count` marks, laid evenly over the budget, are reached."""
 
     @abstractmethod
-    def gauge(self, step: int, seconds: float) -> tuple[int, int]:
+    def gauge(self, progress: Progress) -> tuple[int, int]:
         """(done, total) in the unit of the budget, for a progress bar."""
 
 
@@ -67,25 +69,21 @@ class Steps(Extent):
     steps: int
     warmup: int
 
-    def over(self, step: int, seconds: float) -> bool:
+    def over(self, progress: Progress) -> bool:
         """After the last step."""
-        del seconds
-        return step >= self.steps
+        return progress.step >= self.steps
 
-    def decayed(self, step: int, seconds: float) -> float:
+    def decayed(self, progress: Progress) -> float:
         """From the end of the warm-up to the last step."""
-        del seconds
-        return max(0.0, (step - self.warmup) / max(1, self.steps - self.warmup))
+        return max(0.0, (progress.step - self.warmup) / max(1, self.steps - self.warmup))
 
-    def marks(self, step: int, seconds: float, count: int) -> int:
+    def marks(self, progress: Progress, count: int) -> int:
         """The i-th lies at step i steps / count, rounded down."""
-        del seconds
-        return sum(self.steps * (i + 1) // count <= step for i in range(count))
+        return sum(self.steps * (i + 1) // count <= progress.step for i in range(count))
 
-    def gauge(self, step: int, seconds: float) -> tuple[int, int]:
+    def gauge(self, progress: Progress) -> tuple[int, int]:
         """In steps."""
-        del seconds
-        return step, self.steps
+        return progress.step, self.steps
 
 
 @dataclass(frozen=True)
@@ -93,32 +91,28 @@ class Clock(Extent):
     """A number of seconds, and at least one step.
 
     Args:
-        seconds: all that the training may take, what is charged to it included.
-        charged: what was spent before the first step.
+        seconds: all that training may take, what is charged to it included.
     """
 
     seconds: float
-    charged: float
 
-    def over(self, step: int, seconds: float) -> bool:
+    def over(self, progress: Progress) -> bool:
         """After the step in which time runs out."""
-        return step > 0 and seconds >= self.seconds
+        return progress.step > 0 and progress.seconds >= self.seconds
 
-    def decayed(self, step: int, seconds: float) -> float:
-        """The share of the time left after the charge that is spent."""
-        del step
-        left = self.seconds - self.charged
-        return min(1.0, max(0.0, seconds - self.charged) / left) if left > 0 else 0.0
+    def decayed(self, progress: Progress) -> float:
+        """The share that is spent of the time that the charge left."""
+        left = self.seconds - progress.charged
+        return min(1.0, max(0.0, progress.seconds - progress.charged) / left) if left > 0 else 0.0
 
-    def marks(self, step: int, seconds: float, count: int) -> int:
-        """The i-th lies at i / count of the time left after the charge."""
-        return count if self.over(step, seconds) else int(self.decayed(step, seconds) * count)
+    def marks(self, progress: Progress, count: int) -> int:
+        """The i-th lies at i / count of the time that the charge left."""
+        return count if self.over(progress) else int(self.decayed(progress) * count)
 
-    def gauge(self, step: int, seconds: float) -> tuple[int, int]:
+    def gauge(self, progress: Progress) -> tuple[int, int]:
         """In seconds."""
-        del step
         total = math.ceil(self.seconds)
-        return min(total, int(seconds)), total
+        return min(total, int(progress.seconds)), total
 
 
 def learning_rate(settings: Train, step: int, decayed: float) -> float:

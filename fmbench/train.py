@@ -17,13 +17,13 @@ from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import checkpoints, provenance
-from fmbench.config import TrainingRequest
+from fmbench.config import Budget, TrainingRequest
 from fmbench.data.base import Dataset
 from fmbench.data.batches import Batches
-from fmbench.errors import DivergedError
+from fmbench.errors import DivergedError, FmbenchError
 from fmbench.interrupts import Interrupted, interrupts
 from fmbench.method import Batch, Method
-from fmbench.pace import Charge, Extent, Progress, Steps, ema_decay, learning_rate
+from fmbench.pace import Charge, Clock, Extent, Progress, Steps, ema_decay, learning_rate
 from fmbench.progress import Watcher
 from fmbench.runtime import Runtime
 from fmbench.seeding import reseed
@@ -77,8 +77,8 @@ class Trainer:
             fused=True,
         )
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
-        self.extent: Extent = Steps(settings.steps, settings.warmup)
-        self.progress = Progress(seconds=charge.seconds)
+        self.progress = Progress(seconds=charge.seconds, charged=charge.seconds)
+        self.extent = self._extent(request.budget or Budget())
         self._pending: list[Tensor] = []  # losses still on the device
 
     def run(self, watcher: Watcher) -> None:
@@ -90,24 +90,24 @@ class Trainer:
         """
         self._resume()
         progress, extent, snapshots = self.progress, self.extent, self.runtime.snapshots
-        watcher.stage("train", *extent.gauge(progress.step, progress.seconds)[::-1])
+        watcher.stage("train", *extent.gauge(progress)[::-1])
         begun, offset = time.perf_counter(), progress.seconds
         saved = begun
         self.model.train()
         with interrupts() as arrived:
-            while not extent.over(progress.step, progress.seconds):
-                marks = extent.marks(progress.step, progress.seconds, snapshots)
+            while not extent.over(progress):
+                marks = extent.marks(progress, snapshots)
                 self._step(progress.step)
                 progress.step += 1
                 now = time.perf_counter()
                 progress.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
-                if progress.step % LOG_EVERY == 0 or extent.over(progress.step, progress.seconds):
+                if progress.step % LOG_EVERY == 0 or extent.over(progress):
                     self._fetch()
                     self._log()
                     rate = progress.step * self.settings.batch_size / progress.seconds
-                    done, _ = extent.gauge(progress.step, progress.seconds)
+                    done, _ = extent.gauge(progress)
                     watcher.update(done, f"loss {progress.loss:.4f}  {rate:,.0f} /s")
-                if extent.marks(progress.step, progress.seconds, snapshots) > marks:
+                if extent.marks(progress, snapshots) > marks:
                     self._keep()
                 if unsaved >= self.runtime.checkpoint_seconds or stop:
                     self._fetch()
@@ -121,10 +121,28 @@ class Trainer:
             self.directory.set_training(summary)
         self.team.wait()  # a teacher's pupil reads both
 
+    def _extent(self, budget: Budget) -> Extent:
+        """How long to train; FLOPs are counted with the fresh weights, so that a resumed run counts the same.
+
+        Raises:
+            FmbenchError: a budget in FLOPs, and torch knows of none in a step.
+        """
+        steps = self.settings.steps
+        if budget.seconds is not None:
+            return Clock(budget.seconds)
+        if budget.flops is not None:
+            with self.team.together():
+                each = self._step_flops(0)
+            if not each:
+                raise FmbenchError("budget.flops: torch counts none in a step of this method; use budget.seconds")
+            (most,) = self.team.highest((budget.flops - self.charge.flops) // each)
+            steps = max(1, int(most))
+        return Steps(steps, self.settings.warmup)
+
     def _step(self, step: int) -> None:
         # For layers that draw on their own, as dropout: each process has its own rows.
         reseed(self.fabric.device, self.seed, "step", step, *([self.team.rank] if self.team.rank else []))
-        rate = learning_rate(self.settings, step, self.extent.decayed(step, self.progress.seconds))
+        rate = learning_rate(self.settings, step, self.extent.decayed(self.progress))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with self.team.together():
@@ -190,6 +208,7 @@ class Trainer:
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "seconds": self.progress.seconds,
+            "charged": self.progress.charged,
             "loss": self.progress.loss,
             "losses": self.progress.losses,
         }
@@ -213,17 +232,24 @@ class Trainer:
             self.model.module.load_state_dict(state["method"])
             self.average.copy_(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(state["step"], state["seconds"], state["loss"], state["losses"])
+            self.progress = Progress(
+                state["step"],
+                state["seconds"],
+                state.get("charged", self.progress.charged),  # checkpoints of old had no budget in seconds
+                state["loss"],
+                state["losses"],
+            )
             kept = [line for line in files.read_lines(self.directory.train_log) if line["step"] <= state["step"]]
         # What was prepared may differ in the last bit from device to device.
         self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
-        (self.progress.seconds,) = self.team.highest(self.progress.seconds)
+        progress = self.progress
+        progress.seconds, progress.charged = self.team.highest(progress.seconds, progress.charged)
         if self.team.leads:
             self.directory.train_log.unlink(missing_ok=True)
             files.append_lines(self.directory.train_log, kept)
 
     def _summary(self) -> TrainingSummary:
-        """What the training cost; called last, for measuring a step changes gradients and buffers."""
+        """What the training cost."""
         steps = self.progress.step
         images = steps * self.settings.batch_size + self.charge.images
         return TrainingSummary(
@@ -240,12 +266,15 @@ class Trainer:
         )
 
     def _step_flops(self, step: int) -> float:
-        """Of the whole batch of a step, all devices and micro-batches together."""
-        batch = self.batches[step]
+        """Of the whole batch of a step, all devices and micro-batches together; it leaves no trace in the method."""
+        module, batch = self.model.module, self.batches[step]
+        before = {name: value.clone() for name, value in module.state_dict().items()}
         with FlopCounterMode(display=False) as counter:
             loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, self.rows[0])
             self.fabric.backward(loss)
-        parts = self.team.size * len(self.rows) if self.model.module.shares_batch else 1
+        module.load_state_dict(before)
+        module.zero_grad(set_to_none=True)
+        parts = self.team.size * len(self.rows) if module.shares_batch else 1
         return float(counter.get_total_flops()) * parts
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import checkpoints, provenance, team
 from fmbench.config import Component, TrainingRequest
@@ -93,7 +95,8 @@ class School:
         if name:
             spec = self.plugins.methods.get(name)
             options = {key: option.default for key, option in spec.options.items()}
-            asked = request.model_copy(update={"method": Component(name=name, options=options)})
+            half = request.budget and request.budget.half()
+            asked = request.model_copy(update={"method": Component(name=name, options=options), "budget": half})
             place = RunDirectory(directory.path / "teacher")
             teacher = self.build(asked)
             self.train(asked, teacher, place)
@@ -101,7 +104,7 @@ class School:
             summary = place.training()
             if summary:
                 charge = Charge(summary.seconds, summary.images, summary.flops or 0.0)
-        begun = time.perf_counter()
+        begun, counter = time.perf_counter(), FlopCounterMode(display=False)
         if type(method).prepare is not Method.prepare:
             device = self.device
             self.watcher.stage("prepare", 1)
@@ -109,8 +112,11 @@ class School:
                 self.dataset.train.to(device), stream(device, request.seed, "prepare", "data"), torch.float32
             )
             generator = stream(device, request.seed, "prepare")
-            method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
-        return replace(charge, seconds=charge.seconds + time.perf_counter() - begun)
+            # Counting takes time, which is charged too: only where it matters.
+            with counter if request.budget and request.budget.flops else nullcontext():
+                method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
+        seconds, flops = time.perf_counter() - begun, float(counter.get_total_flops())
+        return replace(charge, seconds=charge.seconds + seconds, flops=charge.flops + flops)
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, charge: Charge) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""

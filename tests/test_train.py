@@ -23,7 +23,7 @@ from tests.helpers import TINY, carry_out, numbers, tiny_plan
 
 def rate(settings, step):
     extent = pace.Steps(settings.steps, settings.warmup)
-    return pace.learning_rate(settings, step, extent.decayed(step, 0.0))
+    return pace.learning_rate(settings, step, extent.decayed(pace.Progress(step)))
 
 
 class TestSchedules:
@@ -49,7 +49,7 @@ class TestSchedules:
 
     def test_marks_lie_evenly_and_the_last_at_the_end(self):
         extent = pace.Steps(10, 0)
-        assert [extent.marks(step, 0.0, 3) for step in range(11)] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3]
+        assert [extent.marks(pace.Progress(step), 3) for step in range(11)] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3]
 
 
 class TestBatches:

@@ -88,8 +88,9 @@ class MetricRecord(Record):
 class TrainingSummary(Record):
     """training.json: what the training cost; written once, when it ends.
 
-    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included; None of a
-    method that makes no steps. `steps` are its own; `devices` shared each batch, each in `micro_batches` parts.
+    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included (and under
+    a budget of FLOPs those of the preparation); None of a method that makes no steps. `steps` are its own; `devices`
+    shared each batch, each in `micro_batches` parts.
     """
 
     params: int
