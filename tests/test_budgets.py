@@ -126,8 +126,10 @@ class TestSeconds:
     def test_resuming_keeps_what_was_spent(self, tmp_path):
         (run,) = plan("budget.seconds=0.3", methods=["fm-ot"])
         first = learn(run, tmp_path)
+        charged = checkpoints.load(tmp_path / "checkpoints", "cpu")["charged"]
         (tmp_path / "training.json").unlink()
         again = learn(run, tmp_path)
+        assert checkpoints.load(tmp_path / "checkpoints", "cpu")["charged"] == charged
         assert again.steps == first.steps  # nothing was left to do
         assert again.seconds == first.seconds
 
