@@ -18,6 +18,7 @@ from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
 from fmbench.team import Team, rank, shares
 from fmbench.training import School
+from tests import two_processes
 from tests.helpers import tiny_plan
 from tests.two_processes import RUNS, learn, plugins
 
@@ -79,7 +80,12 @@ class TestOneProcessGoesWrong:
 
     def test_a_signal_stops_both_after_the_same_step(self, said, together):
         assert [one["stop"] for one in said] == ["Interrupted: interrupted; checkpoint at step 4"] * 2
-        assert checkpoints.load(together / "stop" / "checkpoints", "cpu")["step"] == 4
+        assert (together / "stop" / "checkpoints" / "step-000000004.pt").exists()
+
+    def test_both_go_on_from_there(self, together):
+        assert RunDirectory(together / "stop").training().steps == 8
+        assert losses(together / "stop") == pytest.approx(losses(together / "memory"), rel=1e-5)
+        torch.testing.assert_close(weights(together / "stop"), weights(together / "memory"), rtol=1e-4, atol=1e-5)
 
     def test_too_little_memory_makes_both_take_smaller_parts(self, said, together):
         assert all("memory" not in one for one in said)
@@ -113,6 +119,37 @@ def test_a_part_runs_the_network_on_its_rows_alone(tmp_path):
     method.network.register_forward_hook(lambda *call: sizes.append(len(call[2])))
     school.train(run.training, method, RunDirectory(tmp_path))
     assert sizes[:4] == [4] * 4
+
+
+class TestTooLittleMemory:
+    @pytest.fixture
+    def attempt(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(two_processes.Faulty, "calls", 0)
+        monkeypatch.setenv("RANK", "1")  # the one that goes wrong
+
+        def attempt(fault, *assignments, **more):
+            learn(tmp_path, 1, "faulty", f"options.faulty.fault={fault}", *assignments, **more)
+            return RunDirectory(tmp_path)
+
+        return attempt
+
+    @pytest.mark.parametrize("checkpoint_seconds", [30.0, 0.0])
+    def test_it_goes_on_in_parts_of_half_the_size(self, attempt, tmp_path, checkpoint_seconds):
+        """From the last checkpoint or, where there is none yet, from the beginning."""
+        directory = attempt("memory", checkpoint_seconds=checkpoint_seconds)
+        assert directory.training().micro_batches == 2
+        learn(tmp_path / "well", 1, "faulty")
+        assert losses(directory.path) == pytest.approx(losses(tmp_path / "well"), rel=1e-5)
+        torch.testing.assert_close(weights(directory.path), weights(tmp_path / "well"), rtol=1e-4, atol=1e-5)
+
+    def test_it_is_tried_once_more_and_not_twice(self, attempt, tmp_path):
+        with pytest.raises(torch.OutOfMemoryError, match="too large"):
+            attempt("hopeless")
+        assert RunDirectory(tmp_path).training() is None
+
+    def test_a_batch_that_cannot_be_halved_is_not_tried_again(self, attempt):
+        with pytest.raises(torch.OutOfMemoryError, match="too large"):
+            attempt("memory", "train.batch_size=15")
 
 
 class TestRefusals:

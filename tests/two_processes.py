@@ -66,6 +66,10 @@ class Faulty(GaussianPathMethod):
         del loss
         raise torch.OutOfMemoryError("too large")
 
+    def hopeless(self, loss):
+        Faulty.calls = 3  # the next fails too
+        return self.memory(loss)
+
 
 def plugins():
     loaded = load_plugins(environ={})
@@ -74,17 +78,17 @@ def plugins():
     return loaded
 
 
-def learn(folder, devices, method, *assignments):
+def learn(folder, devices, method, *assignments, **more):
     """Train eight steps."""
     loaded = plugins()
     (run,) = tiny_plan("train.steps=8", *assignments, plugins=loaded, methods=[method])
     dataset = loaded.datasets.get("digits").load()()
-    school = School(dataset, loaded, Runtime("cpu", devices=devices), Silent())
+    school = School(dataset, loaded, Runtime("cpu", devices=devices, **more), Silent())
     school.train(run.training, school.build(run.training), RunDirectory(folder))
 
 
 def main(folder):
-    """Every run, then every fault, and what became of each."""
+    """Every run, then every fault, and what was said of each."""
     from tests import two_processes  # the module that the spec names, beside this script
 
     train.LOG_EVERY = 1
@@ -97,6 +101,7 @@ def main(folder):
             learn(folder / fault, 2, "faulty", f"options.faulty.fault={fault}")
         except (DivergedError, Interrupted, RuntimeError, ValueError) as error:
             said[fault] = f"{type(error).__name__}: {error}"
+    learn(folder / "stop", 2, "faulty", "options.faulty.fault=stop")  # goes on from where it stopped
     (folder / f"said-{os.environ['RANK']}.json").write_text(json.dumps(said))
 
 
