@@ -19,9 +19,11 @@ import torch
 from fmbench import commands
 from fmbench.config import RunRequest
 from fmbench.discovery import load_plugins
+from fmbench.pace import Charge
 from fmbench.progress import Silent
+from fmbench.runtime import Runtime
 from fmbench.store.run import RunDirectory
-from fmbench.train import Charge, Trainer
+from fmbench.train import Trainer
 from fmbench.training import build
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
@@ -37,10 +39,8 @@ def ours(run: RunRequest, folder: Path) -> float:
         build(run.training, dataset, plugins),
         dataset,
         directory,
-        device="cpu",
-        checkpoint_seconds=30.0,
-        snapshots=0,
-        charge=Charge(),
+        Runtime("cpu"),
+        Charge(),
     )
     trainer.run(Silent())
     return trainer.progress.seconds

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from fmbench.specs import Scalar
 
@@ -39,6 +39,7 @@ class Train(Section):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average that is scored")
     conditional: bool = Field(default=False, description="whether to train on the classes of the data")
     label_dropout: float = Field(0.1, gt=0, lt=1, description="share of labels hidden from a conditional model")
+    devices: int = Field(1, ge=1, exclude=True, description="that share each batch; no part of a run's identity")
 
 
 class Sampler(Section):
@@ -63,15 +64,44 @@ class Component(Section):
     options: dict[str, Scalar] = Field(default_factory=dict)
 
 
+class Budget(Section):
+    """When training ends, where it is not after train.steps: exactly one of these.
+
+    What a method does before its first step is charged to it; its teacher has half.
+    """
+
+    seconds: float | None = Field(default=None, gt=0, description="that training takes, of the wall clock")
+    flops: float | None = Field(
+        default=None, gt=0, description="floating-point operations of the steps, by torch's counter"
+    )
+
+    def half(self) -> Budget:
+        """The share of a teacher."""
+        return Budget(seconds=self.seconds and self.seconds / 2, flops=self.flops and self.flops / 2)
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
 class TrainingRequest(Section):
-    """Everything that decides which weights come out: the identity of a run."""
+    """Everything that decides which weights come out: the identity of a run.
+
+    Under a `budget` train.steps means nothing.
+    """
 
     protocol: int = PROTOCOL
     dataset: Component
     method: Component
     network: Component
     train: Train
+    budget: Budget | None = None
     seed: int = Field(0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _given(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without a budget that is not there: requests from before there were any keep their id."""
+        return {key: value for key, value in handler(self).items() if key != "budget" or value is not None}
 
     @property
     def id(self) -> str:

@@ -158,7 +158,7 @@ def recall(directory: RunDirectory) -> Past | None:
         return None
     if summary is None:
         return None
-    return Past(directory, request.network, request.train.batch_size, summary.seconds / request.train.steps)
+    return Past(directory, request.network, request.train.batch_size, summary.seconds / (summary.steps or request.train.steps))
 
 
 def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> Estimate | None:
@@ -181,6 +181,10 @@ def training_left(run: RunRequest, directory: RunDirectory, history: History) ->
     """The rest of a training, by its own log where that has two lines, for they tell best."""
     train = run.training.train
     log = [line for line in files.read_lines(directory.train_log) if {"step", "seconds"} <= set(line)]
+    budget = run.training.budget
+    if budget is not None:
+        spent = log[-1]["seconds"] if log else 0.0
+        return Estimate(max(0.0, budget.seconds - spent)) if budget.seconds else None
     left = train.steps - (log[-1]["step"] if log else 0)
     if len(log) > 1:
         steps, seconds = (log[-1][key] - log[0][key] for key in ("step", "seconds"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fmbench import budgets
 from fmbench.config import (
     Component,
     EvaluationRequest,
@@ -47,6 +48,7 @@ def resolve_one(
         "method": component(method, section(section(sections, "options"), method.name), f"options.{method.name}"),
         "network": network_component(section(sections, "network"), dataset, plugins),
         "train": validate(Train, section(sections, "train"), "train"),
+        "budget": budgets.limit(asked),
     }
     check_classes(training["train"], training["network"], method, dataset, plugins)
     return training, resolve_evaluation(asked, metrics, training["method"], training["train"], dataset, plugins)
@@ -57,7 +59,7 @@ def budgeted(asked: Mapping[str, Any], method: MethodSpec, dataset: DatasetSpec)
     budget: dict[str, Any] = {}
     for key, value in [*dataset.budget.items(), *method.budget.items()]:
         budget = merge(budget, parse_assignment(f"{key}={value}"))
-    sections = merge(budget, asked)
+    sections = budgets.with_steps(merge(budget, asked), asked, method)
     for name in ("train", "sampler", "network", "options"):
         section(sections, name)
     return sections
@@ -161,8 +163,10 @@ def measurement(evaluation: EvaluationRequest) -> dict[str, Any]:
 
 def shown(training: TrainingRequest) -> dict[str, Any]:
     """A training request with the keys that a user would type."""
+    budget = {} if training.budget is None else {"budget": training.budget.model_dump()}
     return {
-        "train": training.train.model_dump(),
+        "train": training.train.model_dump(exclude={"steps"} if budget else None),
+        **budget,
         "network": {"name": training.network.name, **training.network.options},
         "options": {training.method.name: training.method.options},
     }

@@ -67,6 +67,7 @@ class GaussianPathMethod(Readable, FlowMethod):
         path: replaces the class's path, for subclasses with options.
     """
 
+    shares_batch = True
     predicts: ClassVar[Quantity] = "velocity"
     coupling: Coupling = Independent()
     weight: Weight = staticmethod(objectives.unit)
@@ -81,11 +82,13 @@ class GaussianPathMethod(Readable, FlowMethod):
         """The weighted squared error of the unit-variance output (Lipman et al. 2023, eq. 9, for the velocity)."""
         x0, x1 = self.pairs(batch)
         t = self.sample_time(len(x1), batch.generator)
+        labels = self._training_labels(batch)
+        x0, x1, t = batch.mine(x0), batch.mine(x1), batch.mine(t)
         c = self.path.coefficients(t, x1)
         x = c.interpolate(x0, x1)
         p = self.precondition(c)
         wanted = (objectives.target(self.predicts, c, x0, x1) - p.skip * x) / p.out
-        error = self._output(t, p.into * x, self._training_labels(batch)) - wanted
+        error = self._output(t, p.into * x, labels) - wanted
         weight = self.weight(self.path, t).to(error.dtype)
         return (weight * error.square().flatten(1).mean(dim=1)).mean()
 
@@ -141,10 +144,11 @@ class GaussianPathMethod(Readable, FlowMethod):
         return samples
 
     def _training_labels(self, batch: Batch) -> Tensor | None:
+        """Of the rows to compute, drawn for the whole batch."""
         if not self.task.classes or batch.labels is None:
             return None
         u = torch.rand(len(batch.x), generator=batch.generator, device=batch.x.device)
-        return batch.labels.masked_fill(u < self.task.label_dropout, self.task.classes)
+        return batch.mine(batch.labels.masked_fill(u < self.task.label_dropout, self.task.classes))
 
     def _output(self, t: Tensor, x: Tensor, labels: Tensor | None) -> Tensor:
         """The network's output in the dtype of x; the network itself runs in float32."""

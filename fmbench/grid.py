@@ -100,7 +100,7 @@ def check_keys(keys: Iterable[str], swept: Iterable[str], plugins: Plugins) -> N
         FmbenchError: one is not, or what is swept is a list by itself.
     """
     spanned = set(Experiment.model_fields)
-    known = {"train", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
+    known = {"train", "budget", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
     for key in keys:
         if key not in known:
             raise unknown("key", key, {*known, *spanned, "extends", "sweep"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -57,6 +57,9 @@ class Task:
         return CountedNetwork(self.network(self.shape))
 
 
+EVERY = slice(None)
+
+
 @dataclass(frozen=True)
 class Batch:
     """One training batch.
@@ -66,12 +69,18 @@ class Batch:
         labels: (n,), int64, where the data has any.
         companions: (m, *shape), points of the batches to come, for methods that ask for them.
         generator: the only source of randomness that a loss may use; it makes a step repeatable.
+        rows: of the n points those that are this process's to compute, all by default; see `Method.shares_batch`.
     """
 
     x: Tensor
     labels: Tensor | None
     generator: torch.Generator
     companions: Tensor | None = None
+    rows: slice = field(default_factory=lambda: EVERY)
+
+    def mine(self, tensor: Tensor) -> Tensor:
+        """Of a tensor (n, ...) that goes with the points, the rows to compute."""
+        return tensor[self.rows]
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,12 @@ class Method(nn.Module, ABC):
     companions: int = 0
     """How many further batches a loss wants to see beside its own, without training on them."""
 
+    shares_batch: bool = False
+    """Whether the loss heeds `Batch.rows`, so that several devices, or several parts one after the other, can share a
+    batch: it draws all randomness for the whole batch, as it would without them, and then runs its networks on, and
+    averages over, `batch.mine(...)` alone. One that does not heed them computes the whole batch on every device: the
+    same numbers, no faster."""
+
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
@@ -131,7 +146,12 @@ class Method(nn.Module, ABC):
         raise NotImplementedError(f"{type(self).__name__} has no variational bound; its spec should not name 'vlb'")
 
     def forward(
-        self, x: Tensor, labels: Tensor | None, generator: torch.Generator, companions: Tensor | None = None
+        self,
+        x: Tensor,
+        labels: Tensor | None,
+        generator: torch.Generator,
+        companions: Tensor | None = None,
+        rows: slice = EVERY,
     ) -> Tensor:
         """The loss of a batch; what wrappers for devices and precision call."""
-        return self.loss(Batch(x, labels, generator, companions))
+        return self.loss(Batch(x, labels, generator, companions, rows))

@@ -28,13 +28,14 @@ PACKAGES = (
 )
 
 
-def environment(factory: str, origin: str, device: str) -> dict[str, Any]:
+def environment(factory: str, origin: str, device: str, devices: int) -> dict[str, Any]:
     """What env.json holds.
 
     Args:
         factory: the method's, "module:Class"; the digest of its file tells whether its code has changed since.
         origin: the plugin it came from.
         device: where the run computes.
+        devices: how many train it together, a process each.
     """
     import torch
 
@@ -46,6 +47,7 @@ def environment(factory: str, origin: str, device: str) -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": {name: version(name) for name in PACKAGES},
         "device": device,
+        "devices": devices,
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
         "cuda": torch.version.cuda if device == "cuda" else None,
         "cpus": os.cpu_count(),

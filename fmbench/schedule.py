@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -40,6 +40,9 @@ class Orders:
         retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
         rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
         plugins: files of further plugins.
+
+    Raises:
+        FmbenchError: the device is unknown.
     """
 
     device: str = "auto"
@@ -48,7 +51,11 @@ class Orders:
     renew: bool = False
     retry: Collection[str] = ()
     rerun_stale: bool = False
-    plugins: Sequence[Path] = field(default=())
+    plugins: Sequence[Path] = ()
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise FmbenchError(f"--device {self.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
 
 
 def verdict(run: RunRequest, directory: RunDirectory) -> Verdict:
@@ -87,11 +94,9 @@ def run_all(cells: Sequence[Cell], plugins: Plugins, engine: Engine, orders: Ord
         Whether every number that was asked for is there now.
 
     Raises:
-        FmbenchError: the device is unknown or not here, or the store cannot be written.
+        FmbenchError: the device is not here, or the store cannot be written.
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
-    if orders.device not in DEVICES:
-        raise FmbenchError(f"--device {orders.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
     chosen = choose(cells, plugins, orders, watch.console)
     jobs = [prepare(directory, runs, orders) for directory, runs in chosen.items()]
     try:
@@ -154,13 +159,16 @@ def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders)
             checkpoint_seconds=orders.checkpoint_seconds,
             snapshots=orders.snapshots,
             renew=orders.renew,
+            devices=runs[0].training.train.devices,
         )
     )
     before = directory.status()
     if before.state != "queued":
         directory.set_status(StatusRecord(state="queued", stage=before.stage, step=before.step, steps=before.steps))
     training = runs[0].training
-    return Job(directory, f"{training.method.name} on {training.dataset.name}, seed {training.seed}")
+    return Job(
+        directory, f"{training.method.name} on {training.dataset.name}, seed {training.seed}", training.train.devices
+    )
 
 
 def settle(ended: Ended) -> StatusRecord:

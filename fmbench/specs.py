@@ -79,7 +79,8 @@ class MethodSpec(Spec):
         teacher: a method that is trained first, under the same budget and seed and with its default options, and
             handed to `prepare`; its cost is charged to this method's training.
         budget: configuration defaults that the method needs, by dotted key, over those of the dataset. A method that
-            sets train.steps is trained for another budget than the others, and the table says so.
+            sets train.steps is trained for another budget than the others, and the table says so; where a budget is
+            asked for, that counts.
     """
 
     family: str = "other"

@@ -6,82 +6,34 @@ Everything random in a step is a function of (seed, step), so a resumed run repe
 from __future__ import annotations
 
 import math
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor
+from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import checkpoints, provenance
-from fmbench.config import Train, TrainingRequest
+from fmbench.config import Budget, TrainingRequest
 from fmbench.data.base import Dataset
 from fmbench.data.batches import Batches
-from fmbench.errors import DivergedError
-from fmbench.method import Method
+from fmbench.errors import DivergedError, FmbenchError
+from fmbench.interrupts import Interrupted, interrupts
+from fmbench.method import Batch, Method
+from fmbench.pace import Charge, Clock, Extent, Progress, Steps, ema_decay, learning_rate
 from fmbench.progress import Watcher
+from fmbench.runtime import Runtime
 from fmbench.seeding import reseed
 from fmbench.store import files
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
+from fmbench.team import Team, portions, rank
 from fmbench.weights import FlatWeights
 
 LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
-
-
-class Interrupted(Exception):  # noqa: N818 - not a fault: the user asked
-    """Ctrl-C arrived; a checkpoint was written after `step` steps."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(f"interrupted; checkpoint at step {step}")
-        self.step = step
-
-
-def learning_rate(settings: Train, step: int) -> float:
-    """The rate of step 0, 1, ...: a linear warm-up, then the decay, to zero after the last step."""
-    if step < settings.warmup:
-        return settings.lr * (step + 1) / settings.warmup
-    if settings.decay == "constant":
-        return settings.lr
-    done = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return settings.lr * (0.5 * (1 + math.cos(math.pi * done)) if settings.decay == "cosine" else 1 - done)
-
-
-def ema_decay(settings: Train, updates: int) -> float:
-    """min(decay, (1 + n) / (10 + n)): without the warm-up a short run would score its initial weights."""
-    return min(settings.ema, (1 + updates) / (10 + updates))
-
-
-@dataclass(frozen=True)
-class Charge:
-    """What a method did before its first step, as its teacher's training: it counts as training.
-
-    Args:
-        seconds: it took.
-        images: it saw.
-        flops: of its optimiser steps.
-    """
-
-    seconds: float = 0.0
-    images: int = 0
-    flops: float = 0.0
-
-
-@dataclass
-class Progress:
-    """How far training is, and what it cost so far, the charge included."""
-
-    step: int = 0
-    seconds: float = 0.0
-    loss: float = math.nan
-    losses: list[float] = field(default_factory=list)
-    """Of the steps since the last line of the log."""
 
 
 class Trainer:
@@ -92,10 +44,11 @@ class Trainer:
         method: freshly initialised weights.
         dataset: the data.
         directory: where checkpoints and the log go.
-        device: "cpu" or "cuda".
-        checkpoint_seconds: longest stretch of work that a crash may lose.
-        snapshots: how many times, evenly over the steps, the averaged weights are kept.
+        runtime: device, number of devices and of micro-batches, checkpoints, snapshots.
         charge: what was spent before the first step.
+
+    Raises:
+        FmbenchError: the batch cannot be shared as the runtime says, or too few processes were started.
     """
 
     def __init__(
@@ -104,16 +57,15 @@ class Trainer:
         method: Method,
         dataset: Dataset,
         directory: RunDirectory,
-        *,
-        device: str,
-        checkpoint_seconds: float,
-        snapshots: int,
+        runtime: Runtime,
         charge: Charge,
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
-        self.device, self.checkpoint_seconds = device, checkpoint_seconds
-        self.fabric = Fabric(accelerator=device, devices=1)
+        self.runtime, self.charge = runtime, charge
+        self.fabric = connect(runtime)
+        self.team = Team(runtime.devices)
         settings = self.settings
+        self.rows = portions(method, settings.batch_size, self.team, runtime.micro_batches)
         self.model = self.fabric.setup_module(method)
         self.weights = FlatWeights(method)
         self.average = self.weights.vector.detach().clone()
@@ -125,9 +77,8 @@ class Trainer:
             fused=True,
         )
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
-        self.charge = charge
-        self.snapshots = {settings.steps * (i + 1) // snapshots for i in range(snapshots)}
-        self.progress = Progress(seconds=charge.seconds)
+        self.progress = Progress(seconds=charge.seconds, charged=charge.seconds)
+        self.extent = self._extent(request.budget or Budget())
         self._pending: list[Tensor] = []  # losses still on the device
 
     def run(self, watcher: Watcher) -> None:
@@ -138,50 +89,94 @@ class Trainer:
             Interrupted: Ctrl-C; a checkpoint was written.
         """
         self._resume()
-        settings, progress = self.settings, self.progress
-        watcher.stage("train", settings.steps, progress.step)
+        progress, extent, snapshots = self.progress, self.extent, self.runtime.snapshots
+        watcher.stage("train", *extent.gauge(progress)[::-1])
         begun, offset = time.perf_counter(), progress.seconds
         saved = begun
         self.model.train()
         with interrupts() as arrived:
-            while progress.step < settings.steps:
+            while not extent.over(progress):
+                marks = extent.marks(progress, snapshots)
                 self._step(progress.step)
                 progress.step += 1
                 now = time.perf_counter()
-                progress.seconds = offset + now - begun
-                due = now - saved >= self.checkpoint_seconds or bool(arrived)
-                if progress.step % LOG_EVERY == 0 or progress.step == settings.steps:
+                progress.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
+                if progress.step % LOG_EVERY == 0 or extent.over(progress):
                     self._fetch()
                     self._log()
-                    rate = progress.step * settings.batch_size / progress.seconds
-                    watcher.update(progress.step, f"loss {progress.loss:.4f}  {rate:,.0f} /s")
-                if progress.step in self.snapshots:
+                    rate = progress.step * self.settings.batch_size / progress.seconds
+                    done, _ = extent.gauge(progress)
+                    watcher.update(done, f"loss {progress.loss:.4f}  {rate:,.0f} /s")
+                if extent.marks(progress, snapshots) > marks:
                     self._keep()
-                if due:
+                if unsaved >= self.runtime.checkpoint_seconds or stop:
                     self._fetch()
                     self._save()
                     saved = time.perf_counter()
-                if arrived:
+                if stop:
                     raise Interrupted(progress.step)
         self._save()
-        self.directory.set_training(self._summary())
+        summary = self._summary()
+        if self.team.leads:
+            self.directory.set_training(summary)
+        self.team.wait()  # a teacher's pupil reads both
+
+    def _extent(self, budget: Budget) -> Extent:
+        """How long to train; FLOPs are counted with the fresh weights, so that a resumed run counts the same.
+
+        Raises:
+            FmbenchError: a budget in FLOPs, and torch knows of none in a step.
+        """
+        steps = self.settings.steps
+        if budget.seconds is not None:
+            return Clock(budget.seconds)
+        if budget.flops is not None:
+            with self.team.together():
+                each = self._step_flops(0)
+            if not each:
+                raise FmbenchError("budget.flops: torch counts none in a step of this method; use budget.seconds")
+            (most,) = self.team.highest((budget.flops - self.charge.flops) // each)
+            steps = max(1, int(most))
+        return Steps(steps, self.settings.warmup)
 
     def _step(self, step: int) -> None:
-        reseed(self.fabric.device, self.seed, "step", step)  # for layers that draw on their own, as dropout
+        # For layers that draw on their own, as dropout: each process has its own rows.
+        reseed(self.fabric.device, self.seed, "step", step, *([self.team.rank] if self.team.rank else []))
+        rate = learning_rate(self.settings, step, self.extent.decayed(self.progress))
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.settings, step)
-        batch = self.batches[step]
-        loss = self.model(batch.x, batch.labels, batch.generator, batch.companions)
-        self.fabric.backward(loss)
-        self.weights.gather_gradient()
+            group["lr"] = rate
+        with self.team.together():
+            losses = self._descend(self.batches[step])
+            self.weights.gather_gradient(len(losses))
+        # One sum of one vector instead of the buckets of DistributedDataParallel: nothing to overlap in models of this
+        # size, and a parameter that the loss did not touch needs no special care.
+        self.team.average(self.weights.gradient)
         self.weights.clip_gradient(self.settings.clip)
         self.optimiser.step()
         self.average.lerp_(self.weights.vector.detach(), 1 - ema_decay(self.settings, step))
-        self._pending.append(loss.detach())
+        self._pending.append(torch.stack(losses).mean())
+
+    def _descend(self, batch: Batch) -> list[Tensor]:
+        """The loss of each micro-batch, its gradient added to the parameters'.
+
+        Every part draws what the whole batch draws, from the start; a coupling is solved again for each.
+        """
+        start = batch.generator.get_state()
+        losses = []
+        for rows in self.rows:
+            batch.generator.set_state(start)
+            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, rows)
+            self.fabric.backward(loss)
+            losses.append(loss.detach())
+        return losses
 
     def _fetch(self) -> None:
-        """Bring the pending losses from the device, and check that each is finite."""
-        losses = torch.stack(self._pending).tolist() if self._pending else []
+        """Bring the pending losses from the device, the mean over processes, and check that each is finite."""
+        if not self._pending:
+            return
+        pending = torch.stack(self._pending)
+        self.team.average(pending)
+        losses = pending.tolist()
         first = self.progress.step - len(losses) + 1
         self._pending.clear()
         for step, loss in enumerate(losses, start=first):
@@ -197,19 +192,23 @@ class Trainer:
         line = {
             "step": progress.step,
             "loss": progress.loss,
-            "lr": learning_rate(self.settings, progress.step - 1),
+            "lr": self.optimiser.param_groups[0]["lr"],
             "seconds": round(progress.seconds, 3),
             "images_per_second": round(progress.step * self.settings.batch_size / progress.seconds, 1),
-            "peak_memory_bytes": provenance.peak_memory(self.device),
+            "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
         }
-        files.append_lines(self.directory.train_log, [line])
+        if self.team.leads:
+            files.append_lines(self.directory.train_log, [line])
 
     def _save(self) -> None:
+        if not self.team.leads:
+            return
         state = {
             "method": self.model.module.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
             "seconds": self.progress.seconds,
+            "charged": self.progress.charged,
             "loss": self.progress.loss,
             "losses": self.progress.losses,
         }
@@ -217,6 +216,8 @@ class Trainer:
 
     def _keep(self) -> None:
         """Keep the averaged weights for the learning curve."""
+        if not self.team.leads:
+            return
         buffers = {name for name, _ in self.model.module.named_buffers()}
         kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
         state = {"method": kept, "average": self.average, "seconds": self.progress.seconds}
@@ -231,50 +232,69 @@ class Trainer:
             self.model.module.load_state_dict(state["method"])
             self.average.copy_(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(state["step"], state["seconds"], state["loss"], state["losses"])
+            self.progress = Progress(
+                state["step"],
+                state["seconds"],
+                state.get("charged", self.progress.charged),  # checkpoints of old had no budget in seconds
+                state["loss"],
+                state["losses"],
+            )
             kept = [line for line in files.read_lines(self.directory.train_log) if line["step"] <= state["step"]]
-        if self.directory.train_log.exists():
-            self.directory.train_log.unlink()
-        files.append_lines(self.directory.train_log, kept)
+        # What was prepared may differ in the last bit from device to device.
+        self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
+        progress = self.progress
+        progress.seconds, progress.charged = self.team.highest(progress.seconds, progress.charged)
+        if self.team.leads:
+            self.directory.train_log.unlink(missing_ok=True)
+            files.append_lines(self.directory.train_log, kept)
 
     def _summary(self) -> TrainingSummary:
-        """What the training cost; called last, for measuring a step changes gradients and buffers."""
-        images = self.settings.steps * self.settings.batch_size + self.charge.images
-        batch = self.batches[self.settings.steps - 1]
-        with FlopCounterMode(display=False) as counter:
-            self.fabric.backward(self.model(batch.x, batch.labels, batch.generator, batch.companions))
+        """What the training cost."""
+        steps = self.progress.step
+        images = steps * self.settings.batch_size + self.charge.images
         return TrainingSummary(
             params=sum(parameter.numel() for parameter in self.model.module.parameters()),
             seconds=self.progress.seconds,
             images=images,
             images_per_second=images / self.progress.seconds,
-            peak_memory_bytes=provenance.peak_memory(self.device),
+            peak_memory_bytes=provenance.peak_memory(self.runtime.device),
             final_loss=self.progress.loss,
-            flops=float(counter.get_total_flops()) * self.settings.steps + self.charge.flops,
+            flops=self._step_flops(steps - 1) * steps + self.charge.flops,
+            steps=steps,
+            devices=self.team.size,
+            micro_batches=self.runtime.micro_batches,
         )
 
+    def _step_flops(self, step: int) -> float:
+        """Of the whole batch of a step, all devices and micro-batches together; it leaves no trace in the method."""
+        module, batch = self.model.module, self.batches[step]
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        with FlopCounterMode(display=False) as counter:
+            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, self.rows[0])
+            self.fabric.backward(loss)
+        module.load_state_dict(before)
+        module.zero_grad(set_to_none=True)
+        parts = self.team.size * len(self.rows) if module.shares_batch else 1
+        return float(counter.get_total_flops()) * parts
 
-@contextmanager
-def interrupts() -> Iterator[list[int]]:
-    """Collect Ctrl-C and SIGTERM instead of stopping in the middle of a step; a second one stops at once.
 
-    Outside the main thread, where Python accepts no handlers, nothing is collected.
+class Gathered(DDPStrategy):
+    """A process a device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
+
+    def setup_module(self, module: Module) -> Module:  # type: ignore[override]  # not wrapped
+        """The module as it is."""
+        return module
+
+
+def connect(runtime: Runtime) -> Fabric:
+    """The devices of a run; with several of them, this process joins the others that torchrun has started.
+
+    Raises:
+        FmbenchError: torchrun has not started as many.
     """
-    arrived: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        del frame
-        if arrived:
-            raise KeyboardInterrupt
-        arrived.append(number)
-
-    try:
-        previous = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:
-        yield arrived
-        return
-    try:
-        yield arrived
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+    if runtime.devices == 1:
+        return Fabric(accelerator=runtime.device, devices=1)
+    rank(runtime.devices)
+    fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, strategy=Gathered())
+    fabric.launch()
+    return fabric

@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
+import gc
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
-from fmbench import checkpoints, provenance
+from fmbench import checkpoints, provenance, team
 from fmbench.config import Component, TrainingRequest
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 from fmbench.method import Method, Preparation, Task
+from fmbench.pace import Charge
 from fmbench.plugins import Plugins
 from fmbench.progress import Watcher
+from fmbench.runtime import Runtime as Runtime  # a part of this module's interface
 from fmbench.seeding import derive, stream
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
-from fmbench.train import Charge, Trainer
+from fmbench.train import Trainer
 from fmbench.weights import FlatWeights
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """How a run is carried out; nothing here may change a number on the same kind of device.
-
-    Args:
-        device: "cpu" or "cuda".
-        checkpoint_seconds: longest stretch of training that a crash may lose.
-        snapshots: how many times, evenly over the steps, to keep the averaged weights for the learning curve.
-        renew: whether to measure again what is there already.
-    """
-
-    device: str
-    checkpoint_seconds: float = 30.0
-    snapshots: int = 0
-    renew: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,7 +39,12 @@ class School:
     def build(self, request: TrainingRequest) -> Method:
         """The method with fresh weights, which depend on the seed alone."""
         method = build(request, self.dataset, self.plugins)
-        return method.to(self.runtime.device)
+        return method.to(self.device)
+
+    @property
+    def device(self) -> str:
+        """Of this process."""
+        return team.place(self.runtime.device, self.runtime.devices)
 
     def train(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> None:
         """Train to the end of the budget, from the last checkpoint if there is one; nothing if that is done.
@@ -59,54 +52,76 @@ class School:
         Raises:
             DivergedError: a loss was not finite.
             Interrupted: Ctrl-C; a checkpoint was written.
+            torch.OutOfMemoryError: the batch does not fit on the device, nor, where the method can share it, in
+                micro-batches of half the size, with which training went on from its last checkpoint.
         """
         if directory.training() is not None:
             return
-        charge = self._prepare(request, method, directory)
+        charge = self.prepare(request, method, directory)
         if not any(parameter.requires_grad for parameter in method.parameters()):
             self._keep_fitted(method, directory, charge)
             return
-        runtime = self.runtime
-        trainer = Trainer(
-            request,
-            method,
-            self.dataset,
-            directory,
-            device=runtime.device,
-            checkpoint_seconds=runtime.checkpoint_seconds,
-            snapshots=runtime.snapshots,
-            charge=charge,
-        )
-        trainer.run(self.watcher)
+        try:
+            self.descend(request, method, directory, charge)
+        except torch.OutOfMemoryError:
+            finer = self._finer(request, method)
+            if finer is None:
+                raise
+        else:
+            return
+        # Only here, where the error and all that it held are gone. The method has moved on from its fresh weights.
+        gc.collect()
+        torch.cuda.empty_cache()
+        method = finer.build(request)
+        charge = finer.prepare(request, method, directory)
+        finer.descend(request, method, directory, charge)
 
-    def _prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Charge:
+    def descend(self, request: TrainingRequest, method: Method, directory: RunDirectory, charge: Charge) -> None:
+        """Train a prepared method."""
+        Trainer(request, method, self.dataset, directory, self.runtime, charge).run(self.watcher)
+
+    def _finer(self, request: TrainingRequest, method: Method) -> School | None:
+        """With micro-batches of half the size, where they can be halved."""
+        runtime = self.runtime
+        parts = 2 * runtime.micro_batches
+        if not method.shares_batch or request.train.batch_size % (parts * runtime.devices):
+            return None
+        return replace(self, runtime=replace(runtime, micro_batches=parts))
+
+    def prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Charge:
         """What the method does before its first step, and what that cost."""
         teacher, charge = None, Charge()
         name = self.plugins.methods.get(request.method.name).teacher
         if name:
             spec = self.plugins.methods.get(name)
             options = {key: option.default for key, option in spec.options.items()}
-            asked = request.model_copy(update={"method": Component(name=name, options=options)})
+            half = request.budget and request.budget.half()
+            asked = request.model_copy(update={"method": Component(name=name, options=options), "budget": half})
             place = RunDirectory(directory.path / "teacher")
             teacher = self.build(asked)
             self.train(asked, teacher, place)
-            teacher = load_averaged(teacher, place, torch.device(self.runtime.device))
+            teacher = load_averaged(teacher, place, torch.device(self.device))
             summary = place.training()
             if summary:
                 charge = Charge(summary.seconds, summary.images, summary.flops or 0.0)
-        begun = time.perf_counter()
+        begun, counter = time.perf_counter(), FlopCounterMode(display=False)
         if type(method).prepare is not Method.prepare:
-            device = self.runtime.device
+            device = self.device
             self.watcher.stage("prepare", 1)
             x = self.dataset.transform.encode(
                 self.dataset.train.to(device), stream(device, request.seed, "prepare", "data"), torch.float32
             )
             generator = stream(device, request.seed, "prepare")
-            method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
-        return replace(charge, seconds=charge.seconds + time.perf_counter() - begun)
+            # Counting takes time, which is charged too: only where it matters.
+            with counter if request.budget and request.budget.flops else nullcontext():
+                method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
+        seconds, flops = time.perf_counter() - begun, float(counter.get_total_flops())
+        return replace(charge, seconds=charge.seconds + seconds, flops=charge.flops + flops)
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, charge: Charge) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""
+        if team.rank(self.runtime.devices):
+            return
         checkpoints.save(directory.checkpoints, 0, {"method": method.state_dict(), "average": None})
         images = len(self.dataset.train)
         directory.set_training(

@@ -32,6 +32,8 @@ class TwoSidedMethod(FlowMethod):
         coupling: how x0 is paired with x1.
     """
 
+    shares_batch = True
+
     def __init__(self, task: Task, *, source: Source | None = None, coupling: Coupling | None = None) -> None:
         super().__init__(task)
         self.law = source or Gaussian()
@@ -49,10 +51,11 @@ class TwoSidedMethod(FlowMethod):
         t = torch.rand(len(x1), generator=generator, device=x1.device, dtype=torch.float64)
         low, high = self.interval
         t = low + (high - low) * t
+        z = torch.randn(x1.shape, generator=generator, device=x1.device, dtype=x1.dtype)
+        x0, x1, t, z = batch.mine(x0), batch.mine(x1), batch.mine(t), batch.mine(z)
         column = self._column(t, x1)
         spread = self.spread(column)
         time, sigma, d_sigma = (part.to(x1.dtype) for part in (column, *spread))
-        z = torch.randn(x1.shape, generator=generator, device=x1.device, dtype=x1.dtype)
         x = time * x1 + (1 - time) * x0 + sigma * z
         u = x1 - x0 + d_sigma * z
         into, out = self._scales(column, spread, x1)

@@ -45,14 +45,19 @@ class FlatWeights:
         """Give the module the weights of another vector of this layout."""
         self.vector.data.copy_(vector)
 
-    def gather_gradient(self) -> None:
-        """Move the parameters' gradients into the vector; a parameter that the loss did not touch has none."""
+    def gather_gradient(self, passes: int = 1) -> None:
+        """Move the parameters' gradients, the mean of so many backward passes, into the vector.
+
+        A parameter that the loss did not touch has none.
+        """
         gradients = [
             torch.zeros_like(parameter) if parameter.grad is None else parameter.grad for parameter in self._parameters
         ]
         torch._foreach_copy_(self._gradients, gradients)
         for parameter in self._parameters:
             parameter.grad = None
+        if passes > 1:
+            self.gradient.div_(passes)
 
     def clip_gradient(self, largest: float) -> None:
         """Scale the gradient down to a norm of at most `largest` (Pascanu et al. 2013, algorithm 1).

@@ -8,32 +8,23 @@ from __future__ import annotations
 
 import signal
 import sys
-import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 import torch
 
-from fmbench import checkpoints, provenance
-from fmbench.config import RunRequest, TrainingRequest
-from fmbench.data.base import Dataset
+from fmbench import one_run, team
 from fmbench.discovery import load_plugins
 from fmbench.engine.base import BUSY, DONE, FAILED, INTERRUPTED, REFUSED
-from fmbench.errors import DivergedError, FmbenchError
-from fmbench.evaluate import evaluate
-from fmbench.metrics.base import Evaluation, Snapshot
-from fmbench.plugins import Plugins, describe
-from fmbench.progress import Reporter, Silent, Watcher
-from fmbench.store.cells import missing
-from fmbench.store.files import write_text
-from fmbench.store.locks import BusyError, run_lock
-from fmbench.store.records import JobRecord, StatusRecord
+from fmbench.errors import FmbenchError
+from fmbench.plugins import Plugins
+from fmbench.progress import Silent
+from fmbench.runtime import Runtime
+from fmbench.store.locks import BusyError
+from fmbench.store.records import JobRecord
 from fmbench.store.run import RunDirectory
-from fmbench.train import Interrupted
-from fmbench.training import Runtime, School, averaged, load_averaged
 
 EXIT = {"done": DONE, "failed": FAILED}  # by the state that the run is left in
 
@@ -58,7 +49,10 @@ def work(directory: RunDirectory, plugins: Plugins) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         job = directory.job()
-        status = execute(job.runs, directory, plugins, runtime_of(job), Silent())
+        runtime = runtime_of(job)
+        if team.rank(runtime.devices):
+            return assist(job, directory, plugins, runtime)
+        return EXIT[one_run.execute(job.runs, directory, plugins, runtime, Silent()).state]
     except KeyboardInterrupt:
         return INTERRUPTED
     except BusyError as error:
@@ -66,7 +60,15 @@ def work(directory: RunDirectory, plugins: Plugins) -> int:
         return BUSY
     except FmbenchError as error:
         return refuse(error)
-    return EXIT[status.state]
+
+
+def assist(job: JobRecord, directory: RunDirectory, plugins: Plugins, runtime: Runtime) -> int:
+    """A process above rank 0; the exit status."""
+    try:
+        one_run.assist(job.runs[0].training, directory, plugins, runtime)
+    except Exception:  # noqa: BLE001 - rank 0 has met the same fault, and will say so; this is for its output
+        traceback.print_exc()
+    return DONE  # torchrun would end rank 0 before it has said why
 
 
 def refuse(error: FmbenchError) -> int:
@@ -87,7 +89,7 @@ def runtime_of(job: JobRecord) -> Runtime:
     Raises:
         FmbenchError: CUDA was asked for and is not here.
     """
-    return Runtime(choose_device(job.device), job.checkpoint_seconds, job.snapshots, job.renew)
+    return Runtime(choose_device(job.device), job.checkpoint_seconds, job.snapshots, job.renew, job.devices)
 
 
 def choose_device(asked: str) -> str:
@@ -100,107 +102,6 @@ def choose_device(asked: str) -> str:
     if asked == "cuda" and not available:
         raise FmbenchError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
     return "cuda" if available and asked != "cpu" else "cpu"
-
-
-def execute(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
-) -> StatusRecord:
-    """Carry out what of one directory's runs is not yet done; a failure becomes their status instead of an exception.
-
-    Args:
-        runs: one training, measured in one or several ways.
-        directory: where it lives.
-        plugins: where its parts come from.
-        runtime: how to carry it out.
-        watcher: told of progress.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C; the run is left queued and the same request resumes it.
-        BusyError: another process carries it out.
-        FmbenchError: the store cannot be written.
-    """
-    steps = runs[0].training.train.steps
-    with run_lock(directory.path / "run.json"):
-        reporter = Reporter(directory, steps, watcher)
-        try:
-            with deterministic():
-                _train_and_evaluate(runs, directory, plugins, runtime, reporter)
-            status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
-        except Interrupted as stop:
-            directory.set_status(StatusRecord(state="queued", step=stop.step, steps=steps, reason=str(stop)))
-            raise KeyboardInterrupt from stop
-        except KeyboardInterrupt:
-            queued = {"state": "queued", "reason": "interrupted", "doing": "", "note": "", "left": None}
-            directory.set_status(reporter.status.model_copy(update=queued))
-            raise
-        except DivergedError as error:
-            status = StatusRecord(state="failed", step=error.step, steps=steps, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it becomes the row's reason
-            write_text(directory.log, traceback.format_exc())
-            at = reporter.status
-            reason = f"{describe(error)} (see log.txt)"
-            status = StatusRecord(state="failed", stage=at.stage, step=at.step, steps=steps, reason=reason)
-        directory.set_status(status)
-        return status
-
-
-def _train_and_evaluate(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, reporter: Reporter
-) -> None:
-    request, begun = runs[0].training, time.perf_counter()
-    spec = plugins.methods.get(request.method.name)
-    environment = provenance.environment(spec.factory, plugins.methods.origin(spec.name), runtime.device)
-    dataset_spec = plugins.datasets.get(request.dataset.name)
-    dataset: Dataset = dataset_spec.load()(**request.dataset.options)
-    school = School(dataset, plugins, runtime, reporter)
-    if directory.training() is None:
-        method = school.build(request)
-        if not any(directory.checkpoints.glob("*")):  # who began it, should other code go on with it
-            directory.set_environment("train", environment)
-        school.train(request, method, directory)
-    reporter.enter_evaluation(request.train.steps)
-    device = torch.device(runtime.device)
-    for run in runs:
-        wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
-        if not wanted:
-            continue
-        evaluation = Evaluation(
-            method=load_averaged(school.build(request), directory, device),
-            method_spec=spec,
-            dataset=dataset,
-            dataset_spec=dataset_spec,
-            extractors=plugins.extractors,
-            sampler=run.evaluation.sampler,
-            seed=request.seed,
-            device=device,
-            watcher=reporter,
-            snapshots=[
-                snapshot(path, school, request, device) for path in checkpoints.newest_first(directory.snapshots)[::-1]
-            ],
-        )
-        evaluate(run, directory, evaluation, plugins.metrics, wanted)
-        cost = {
-            "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
-            "peak_memory_bytes": provenance.peak_memory(runtime.device),
-        }
-        directory.set_environment("evaluate", {**environment, **cost})
-
-
-def snapshot(path: Path, school: School, request: TrainingRequest, device: torch.device) -> Snapshot:
-    """Weights kept during training."""
-    state = torch.load(path, map_location=device, weights_only=True)
-    return Snapshot(state["step"], state["seconds"], lambda: averaged(school.build(request), state, device))
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """float32 products in full precision while a run lasts, so that tolerances mean what they say."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 if __name__ == "__main__":

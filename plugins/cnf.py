@@ -61,6 +61,8 @@ class CNF(FlowMethod):
         self.exact_up_to, self.kinetic, self.jacobian = exact_up_to, kinetic, jacobian
         self.state_shape = (task.shape[0] + augment, *task.shape[1:])
         self.network = CountedNetwork(task.network(self.state_shape))
+        # dopri5 fits its steps to all the points that it solves together: in parts it would take others.
+        self.shares_batch = solver != "dopri5"
 
     def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:
         """dx/dt; t a number or (n,), x (n, *state_shape). The network runs in the dtype of its weights."""
@@ -79,13 +81,14 @@ class CNF(FlowMethod):
 
     def loss(self, batch: Batch) -> Tensor:
         """-log p(x) / d in nats, plus the weighted regularisers (Finlay et al. 2020, section 3)."""
-        return self._objective(batch.x, batch.generator)
+        return self._objective(batch.x, batch)
 
-    def _objective(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """The mean loss of points (n, *state_shape): a scalar, in nats a dimension of the data."""
-        n, columns = len(x), math.prod(self.state_shape)
-        probes = self._probes(x.flatten(1), generator)
-        start = torch.cat([x.flatten(1), x.new_zeros(n, 3)], dim=1)
+    def _objective(self, x: Tensor, batch: Batch) -> Tensor:
+        """The mean loss of those rows of points (n, *state_shape) that are to be computed, in nats a dimension."""
+        columns, generator = math.prod(self.state_shape), batch.generator
+        probes = self._probes(x.flatten(1), generator)[:, batch.rows]
+        x = batch.mine(x)
+        start = torch.cat([x.flatten(1), x.new_zeros(len(x), 3)], dim=1)
         end = self._solve(lambda t, state: self._rates(t, state, probes), start, generator)
         # The solve runs from t = 1 to 0: the integrals in the last columns come out with their signs reversed.
         trace, kinetic, jacobian = -end[:, columns:].mean(dim=0)
@@ -178,7 +181,7 @@ class ANODE(CNF):
     def loss(self, batch: Batch) -> Tensor:
         """E[log q(a) - log p(x, a)] / d in nats, one draw of a point, plus the weighted regularisers."""
         joint, log_q = self._augmented(batch.x, batch.generator)
-        return self._objective(joint, batch.generator) + log_q.mean() / self.task.dimension
+        return self._objective(joint, batch) + batch.mine(log_q).mean() / self.task.dimension
 
     def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
         """N samples by a named sampler in the joint space, without a; (n, *shape), float64."""

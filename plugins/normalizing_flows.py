@@ -39,6 +39,8 @@ class ExactFlow(Method):
             points: without it, a thousand images are learnt by heart.
     """
 
+    shares_batch = True
+
     def __init__(self, task: Task, prior_std: float) -> None:
         super().__init__(task)
         self.prior_std = prior_std
@@ -65,7 +67,7 @@ class ExactFlow(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """-log p(x) / d, the mean over the batch, in nats; in training, with the prior's share."""
-        fit = -self._log_prob(batch.x).mean() / self.task.dimension
+        fit = -self._log_prob(batch.mine(batch.x)).mean() / self.task.dimension
         return fit + self._prior() if self.training else fit
 
     def _prior(self) -> Tensor:

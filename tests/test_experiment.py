@@ -126,6 +126,13 @@ class TestIdentity:
         assert plan()[0].training.id != plan("train.steps=2401")[0].training.id
         assert plan()[0].training.id != plan("options.fm-ot.sigma_min=0.01")[0].training.id
 
+    def test_devices_are_no_part_of_it(self, plan):
+        one, four = plan()[0], plan("train.devices=4")[0]
+        assert four.training.train.devices == 4
+        assert (four.training.id, four.training.config_id) == (one.training.id, one.training.config_id)
+        assert (four.overrides, four.slug) == ({}, "default")
+        assert "devices" not in canonical(four.training.model_dump())
+
     def test_seeds_share_a_configuration(self, plan):
         a, b = plan(methods=["ddpm"], seeds=[0, 1])
         assert a.training.config_id == b.training.config_id

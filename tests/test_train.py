@@ -9,7 +9,7 @@ import time
 import pytest
 import torch
 
-from fmbench import checkpoints, train
+from fmbench import checkpoints, pace
 from fmbench.api import MethodSpec
 from fmbench.config import Train
 from fmbench.data.batches import Batches
@@ -21,10 +21,15 @@ from fmbench.store.run import RunDirectory
 from tests.helpers import TINY, carry_out, numbers, tiny_plan
 
 
+def rate(settings, step):
+    extent = pace.Steps(settings.steps, settings.warmup)
+    return pace.learning_rate(settings, step, extent.decayed(pace.Progress(step)))
+
+
 class TestSchedules:
     def test_warm_up_then_cosine_to_zero(self):
         settings = Train(steps=110, warmup=10, lr=1.0)
-        rates = [train.learning_rate(settings, step) for step in range(110)]
+        rates = [rate(settings, step) for step in range(110)]
         assert rates[:10] == pytest.approx([0.1 * k for k in range(1, 11)])
         assert rates[10] == 1.0
         assert rates[60] == pytest.approx(0.5)
@@ -33,14 +38,18 @@ class TestSchedules:
 
     def test_the_other_decays(self):
         linear, constant = (Train(steps=100, warmup=0, lr=1.0, decay=name) for name in ("linear", "constant"))
-        assert train.learning_rate(linear, 25) == 0.75
-        assert train.learning_rate(constant, 99) == 1.0
+        assert rate(linear, 25) == 0.75
+        assert rate(constant, 99) == 1.0
 
     def test_averaging_warms_up(self):
         settings = Train(ema=0.999)
-        assert train.ema_decay(settings, 0) == 0.1
-        assert train.ema_decay(settings, 90) == 0.91
-        assert train.ema_decay(settings, 10**6) == 0.999
+        assert pace.ema_decay(settings, 0) == 0.1
+        assert pace.ema_decay(settings, 90) == 0.91
+        assert pace.ema_decay(settings, 10**6) == 0.999
+
+    def test_marks_lie_evenly_and_the_last_at_the_end(self):
+        extent = pace.Steps(10, 0)
+        assert [extent.marks(pace.Progress(step), 3) for step in range(11)] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3]
 
 
 class TestBatches:

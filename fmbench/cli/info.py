@@ -16,11 +16,13 @@ from fmbench.errors import unknown
 from fmbench.plugins import Plugins
 from fmbench.specs import MethodSpec, NetworkSpec, Option, Spec
 
-SECTIONS = ("train", "sampler")
+SECTIONS = ("train", "budget", "sampler")
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A method, dataset, network, metric or extractor; or train, sampler.")],
+    name: Annotated[
+        str, typer.Argument(help="A method, dataset, network, metric or extractor; or train, budget, sampler.")
+    ],
     plugin: Plugin = None,
 ) -> None:
     """Show what a part is, where it comes from, and its options with their ranges."""
@@ -41,9 +43,13 @@ def command(
 
 def section_table(name: str) -> Table:
     """The keys of a fixed section of the configuration."""
-    from fmbench import config  # here, so that the rest does not wait for pydantic
+    from fmbench import budgets, config  # here, so that the rest does not wait for pydantic
 
-    models: dict[str, type[config.Section]] = {"train": config.Train, "sampler": config.Sampler}
+    models: dict[str, type[config.Section]] = {
+        "train": config.Train,
+        "budget": budgets.AskedBudget,
+        "sampler": config.Sampler,
+    }
     table = Table(box=None, pad_edge=False)
     for head in ("key", "default", "meaning"):
         table.add_column(head)

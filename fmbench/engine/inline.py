@@ -32,14 +32,14 @@ class Inline:
     def wait(self, seconds: float) -> list[Ended]:
         """Carry out the next job, however long it takes."""
         del seconds
-        from fmbench import worker  # torch, only where there is work
+        from fmbench import one_run, worker  # torch, only where there is work
 
         job = self._waiting.popleft()
         asked = job.directory.job()
         runtime, begun = worker.runtime_of(asked), time.monotonic()
         try:
             with watching(self._console, job.name) as watcher:
-                code = worker.EXIT[worker.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
+                code = worker.EXIT[one_run.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
         except BusyError:
             code = BUSY
         return [Ended(job, code, time.monotonic() - begun)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
 from fmbench.report.numbers import FLOOR, is_floor, number
@@ -21,6 +22,7 @@ def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """
     lines = floor_lines(rows, columns)
     lines += of_whom((row.label, training_line(row)) for row in rows)
+    lines += budget_lines(rows)
     lines += of_whom((row.label, sampling_line(row)) for row in rows)
     lines += family_lines(rows, columns)
     lines += error_lines(rows, columns)
@@ -88,10 +90,14 @@ def of_whom(said: Iterable[tuple[str, str]]) -> list[str]:
 
 def training_line(row: Row) -> str:
     """Budget and network in a sentence."""
-    train, network = row.request.train, row.request.network
+    train, network, budget = row.request.train, row.request.network, row.request.budget
+    length = f"{train.steps} steps"
+    if budget is not None:
+        length = f"{budget.seconds:g} s" if budget.seconds is not None else f"{budget.flops:.3g} FLOPs"
+        length += " in steps"
     options = ", ".join(f"{key} {value}" for key, value in network.options.items())
     classes = "; on classes" if train.conditional else ""
-    return f"{train.steps} steps of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{classes}."
+    return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{classes}."
 
 
 def sampling_line(row: Row) -> str:

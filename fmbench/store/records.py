@@ -85,6 +85,7 @@ class JobRecord(Record):
         checkpoint_seconds: longest stretch of training that a crash may lose.
         snapshots: how many times the weights are kept during training.
         renew: whether to measure again what is there already.
+        devices: processes that share the training.
     """
 
     runs: tuple[RunRequest, ...]
@@ -93,6 +94,7 @@ class JobRecord(Record):
     checkpoint_seconds: float = 30.0
     snapshots: int = 0
     renew: bool = False
+    devices: int = 1
 
 
 NOT_APPLICABLE = "n/a"
@@ -134,8 +136,9 @@ class MetricRecord(Record):
 class TrainingSummary(Record):
     """training.json: what the training cost; written once, when it ends.
 
-    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included; None of a
-    method that makes no steps.
+    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included (and under
+    a budget of FLOPs those of the preparation); None of a method that makes no steps. `steps` are its own; `devices`
+    shared each batch, each in `micro_batches` parts.
     """
 
     params: int
@@ -145,3 +148,6 @@ class TrainingSummary(Record):
     peak_memory_bytes: int
     final_loss: float | None
     flops: float | None = None
+    steps: int | None = None
+    devices: int = 1
+    micro_batches: int = 1

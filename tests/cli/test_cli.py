@@ -45,11 +45,11 @@ class TestRun:
 
     def test_the_second_run_repeats_nothing(self, store):
         root, (_, first, _) = store
-        before = {path: path.stat().st_mtime_ns for path in (root / "results").rglob("*") if path.is_file()}
+        before = {path: path.stat().st_mtime_ns for path in (root / "results").rglob("[!.]*") if path.is_file()}
         code, out, err = fmbench("run", "--methods", "fm-ot,ddpm", *SET, cwd=root)
         assert (code, out) == (0, first)
         assert "2 of 2 runs are done already" in err
-        assert before == {path: path.stat().st_mtime_ns for path in (root / "results").rglob("*") if path.is_file()}
+        assert before == {path: path.stat().st_mtime_ns for path in (root / "results").rglob("[!.]*") if path.is_file()}
 
     def test_another_sampler_is_another_row_and_trains_nothing(self, store, tmp_path):
         import shutil
