@@ -11,6 +11,10 @@ from typing import Any, BinaryIO
 from fmbench.errors import FmbenchError
 
 
+class NotJsonError(FmbenchError):
+    """A file, or a line of one, is not JSON."""
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write a file so that a reader finds either the old content or all of the new one.
 
@@ -73,12 +77,10 @@ def ends_with_newline(stream: BinaryIO) -> bool:
 
 def read_lines(path: Path) -> Iterator[Any]:
     """The JSON lines of a file that may not exist; lines that a crash tore are skipped."""
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
+    for line in (read_bytes(path) or b"").splitlines():
         try:
-            yield json.loads(line)
-        except ValueError:
+            yield parse_json(line, path)
+        except NotJsonError:
             continue
 
 
@@ -86,9 +88,35 @@ def read_json(path: Path) -> Any:
     """The JSON of a file.
 
     Raises:
-        FmbenchError: it is not JSON.
+        FmbenchError: it is not there, cannot be read or is not JSON.
+    """
+    content = read_bytes(path)
+    if content is None:
+        raise FmbenchError(f"{path} is not there: move the run's directory away and run again")
+    return parse_json(content, path)
+
+
+def parse_json(content: bytes, path: Path) -> Any:
+    """The JSON that a file holds.
+
+    Raises:
+        NotJsonError: it is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(content)
     except ValueError as error:
-        raise FmbenchError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error
+        raise NotJsonError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """What a file holds; None where there is none.
+
+    Raises:
+        FmbenchError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FmbenchError(f"cannot read {path}: {error.strerror or error}") from error
