@@ -87,7 +87,7 @@ class School:
             spec = self.plugins.methods.get(name)
             options = {key: option.default for key, option in spec.options.items()}
             asked = request.model_copy(update={"method": Component(name=name, options=options)})
-            place = RunDirectory(directory.path / "teacher")
+            place = RunDirectory(directory.teacher)
             teacher = self.build(asked)
             self.train(asked, teacher, place)
             teacher = load_averaged(teacher, place, torch.device(self.runtime.device))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,13 +16,23 @@ class NotJsonError(FmbenchError):
     """A file, or a line of one, is not JSON."""
 
 
+def part_of(path: Path) -> Path:
+    """Where a file or folder is while it is written: beside its place, hidden."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def is_part(name: str) -> bool:
+    """Whether a name is one of `part_of`."""
+    return re.fullmatch(r"\..+\.\d+\.part", name) is not None
+
+
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     """Write a file so that a reader finds either the old content or all of the new one.
 
     Raises:
         FmbenchError: the file system refuses.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
@@ -36,13 +47,18 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             part.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write text atomically, as UTF-8."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes atomically."""
 
     def write(stream: BinaryIO) -> None:
-        stream.write(text.encode())
+        stream.write(content)
 
     write_atomically(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, as UTF-8."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from fmbench.config import RunRequest, TrainingRequest, canonical
+from fmbench.config import RunRequest, TrainingRequest
 from fmbench.errors import FmbenchError
 from fmbench.store import files
+from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade
 from fmbench.store.records import MetricRecord, RecordT, RunRecord, StatusRecord, TrainingSummary, parse
 
@@ -40,6 +41,11 @@ class RunDirectory:
     def snapshots(self) -> Path:
         """Folder of averaged weights kept during training, where any were asked for."""
         return self.path / "snapshots"
+
+    @property
+    def teacher(self) -> Path:
+        """Folder of the training of its teacher, where the method has one."""
+        return self.path / "teacher"
 
     @property
     def samples(self) -> Path:
@@ -97,33 +103,36 @@ class RunDirectory:
         known = upgrade(files.read_json(path), path) if path.exists() else {"schema": SCHEMA}
         files.write_json(path, {**known, half: environment})
 
-    def metrics(self) -> list[MetricRecord]:
-        """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts.
+    def adopt_environment(self, other: RunDirectory) -> None:
+        """Take over the halves of env.json that another copy of the run has and this one has not."""
+        mine, theirs = self.path / "env.json", other.path / "env.json"
+        known = upgrade(files.read_json(mine), mine) if mine.exists() else {"schema": SCHEMA}
+        found = upgrade(files.read_json(theirs), theirs) if theirs.exists() else {}
+        if found.keys() - known.keys():
+            files.write_json(mine, {**found, **known})
 
-        An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives
-        way too. Lines that a crash tore are passed over.
-        """
-        latest: dict[tuple[str, str], tuple[str, dict[str, MetricRecord]]] = {}
-        for record in self._lines():
-            key = record.metric, canonical(record.evaluation) if record.evaluation else ""
-            measured_at, numbers = latest.get(key, ("", {}))
-            if measured_at != record.measured_at:
-                numbers = {}
-            numbers[record.name] = record
-            latest[key] = record.measured_at, numbers
-        return [record for _, numbers in latest.values() for record in numbers.values()]
+    def metrics(self) -> list[MetricRecord]:
+        """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
+        found = latest(line.record for line in self.lines())
+        return [record for numbers in found.values() for record in numbers.values()]
+
+    def lines(self) -> Iterator[Line]:
+        """All of metrics.jsonl, but for lines that a crash tore."""
+        path = self.path / "metrics.jsonl"
+        for text in (files.read_bytes(path) or b"").splitlines():
+            try:
+                yield Line(text, parse(MetricRecord, text, path))
+            except files.NotJsonError:
+                continue
 
     def add_metrics(self, records: Iterable[MetricRecord]) -> None:
         """Append numbers."""
         files.append_lines(self.path / "metrics.jsonl", (record.dump() for record in records))
 
-    def _lines(self) -> Iterator[MetricRecord]:
-        path = self.path / "metrics.jsonl"
-        for line in (files.read_bytes(path) or b"").splitlines():
-            try:
-                yield parse(MetricRecord, line, path)
-            except files.NotJsonError:
-                continue
+    def replace_lines(self, lines: Iterable[bytes]) -> None:
+        """Replace metrics.jsonl."""
+        content = b"".join(line + b"\n" for line in lines)
+        files.write_bytes(self.path / "metrics.jsonl", content)
 
     def _read(self, name: str, kind: type[RecordT]) -> RecordT:
         record = self._find(name, kind)

@@ -1,0 +1,93 @@
+"""Who works on a directory: advisory locks that the kernel frees when their holder dies, however it dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from fmbench.errors import FmbenchError
+
+STORE_LOCK = ".lock"
+
+
+class BusyError(FmbenchError):
+    """Somebody else holds the lock."""
+
+
+@contextmanager
+def store_lock(results: Path) -> Iterator[None]:
+    """Hold a store for as long as a command changes it; a second command is told who holds it.
+
+    Raises:
+        BusyError: another command holds it.
+        FmbenchError: the file system refuses.
+    """
+    path = results / STORE_LOCK
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        stream = path.open("ab+")
+    except OSError as error:
+        raise FmbenchError(f"cannot write in {results}: {error.strerror or error}") from error
+    with stream:
+        if not acquire(stream):
+            raise BusyError(f"{results} is in use by {holder(path)}: wait for it, or give another --results-dir")
+        stream.truncate(0)
+        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        said = {"command": command, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
+        stream.write(json.dumps(said).encode())
+        stream.flush()
+        yield
+
+
+@contextmanager
+def run_lock(record: Path) -> Iterator[None]:
+    """Hold a run by its run.json, which is never replaced.
+
+    Raises:
+        BusyError: another process carries the run out.
+    """
+    with record.open("rb+") as stream:
+        if not acquire(stream):
+            raise BusyError(f"another process carries out {record.parent}")
+        yield
+
+
+def is_held(record: Path) -> bool:
+    """Whether a process carries out the run of this run.json."""
+    with record.open("rb+") as stream:
+        return not acquire(stream)
+
+
+def acquire(stream: BinaryIO) -> bool:
+    """Lock an open file until it is closed, unless another process has.
+
+    Raises:
+        FmbenchError: the file system has no locks.
+    """
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise FmbenchError(
+            f"cannot lock {stream.name}: {error.strerror or error}; results must be on a file system with locks"
+        ) from error
+    return True
+
+
+def holder(path: Path) -> str:
+    """What the holder of a store said of itself."""
+    try:
+        said = json.loads(path.read_bytes())
+        return f"'{said['command']}' (process {said['pid']} on {said['host']}, since {said['since']})"
+    except (ValueError, KeyError, TypeError):
+        return "another fmbench"
