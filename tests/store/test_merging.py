@@ -137,15 +137,15 @@ class TestNumbers:
         assert kinds(merge(here, there)) == {"extended": 1}
         assert values(here, run) == values(there, run) == {"nfe": 2.0}
 
-    def test_of_two_protocols_the_later_one_counts(self, run, stores):
-        here, there = stores
+    @pytest.mark.parametrize("newer", ["here", "there"])
+    def test_of_two_protocols_the_later_one_counts(self, run, tmp_path, newer):
+        older = {"here": "there", "there": "here"}[newer]
         old = measured(run, 1.0, "1").model_copy(update={"protocol": {"samples": 7}})
-        fill(here, run, [measured(run, 2.0, "2")])
-        fill(there, run, [old])
-        assert kinds(merge(here, there)) == {"extended": 1}
-        assert values(here, run) == {"nfe": 2.0}
-        assert kinds(merge(there, here)) == {"extended": 1}
-        assert values(there, run) == {"nfe": 2.0}
+        fill(tmp_path / newer, run, [measured(run, 2.0, "2")])
+        fill(tmp_path / older, run, [old])
+        assert kinds(merge(tmp_path / "here", tmp_path / "there")) == {"extended": 1}
+        assert values(tmp_path / "here", run) == {"nfe": 2.0}
+        assert kinds(merge(tmp_path / "here", tmp_path / "there")) == {"same": 1}
 
     def test_a_number_counts_before_its_absence(self, run, stores):
         here, there = stores
