@@ -158,7 +158,9 @@ def recall(directory: RunDirectory) -> Past | None:
         return None
     if summary is None:
         return None
-    return Past(directory, request.network, request.train.batch_size, summary.seconds / (summary.steps or request.train.steps))
+    return Past(
+        directory, request.network, request.train.batch_size, summary.seconds / (summary.steps or request.train.steps)
+    )
 
 
 def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> Estimate | None:

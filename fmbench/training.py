@@ -97,7 +97,7 @@ class School:
             options = {key: option.default for key, option in spec.options.items()}
             half = request.budget and request.budget.half()
             asked = request.model_copy(update={"method": Component(name=name, options=options), "budget": half})
-            place = RunDirectory(directory.path / "teacher")
+            place = RunDirectory(directory.teacher)
             teacher = self.build(asked)
             self.train(asked, teacher, place)
             teacher = load_averaged(teacher, place, torch.device(self.device))

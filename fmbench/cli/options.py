@@ -19,6 +19,7 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override one key, as train.steps=2000; may be repeated."),
 ]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench list datasets`.")]
 Datasets = Annotated[
     str | None, typer.Option("--dataset", help="One of `fmbench list datasets`, or several, comma-separated.")

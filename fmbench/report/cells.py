@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
 
 from fmbench.config import canonical
 from fmbench.store.records import MetricRecord
@@ -49,12 +52,12 @@ class Cell:
     sets: int
     warnings: tuple[str, ...]
 
-    @property
+    @cached_property
     def mean(self) -> float:
         """Over seeds."""
         return sum(self.by_seed.values()) / self.seeds
 
-    @property
+    @cached_property
     def interval(self) -> float | None:
         """Half-width of the 95 % Student interval of that mean; None for one seed."""
         return half_width(list(self.by_seed.values()))
@@ -78,6 +81,23 @@ def column_of(record: MetricRecord) -> Column:
     return Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol))
 
 
+class Columns:
+    """The columns of a table's numbers; those of one protocol are one object, made once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, str, str, int], list[tuple[dict[str, Any], Column]]] = defaultdict(list)
+
+    def of(self, record: MetricRecord) -> Column:
+        """The column of a number."""
+        known = self._known[record.name, record.metric, record.unit, record.family, record.n]
+        for protocol, column in known:
+            if protocol == record.protocol:  # much cheaper than its canonical form
+                return column
+        column = column_of(record)
+        known.append((record.protocol, column))
+        return column
+
+
 def aggregate(records: Mapping[int, MetricRecord]) -> Cell:
     """The cell of the records of one column, by seed."""
     known = {seed: record for seed, record in sorted(records.items()) if record.value is not None}
@@ -98,8 +118,14 @@ def half_width(values: Sequence[float]) -> float | None:
     n = len(values)
     if n < 2:
         return None
-    from scipy.special import stdtrit
-
     centre = sum(values) / n
     deviation = math.sqrt(sum((value - centre) ** 2 for value in values) / (n - 1))
-    return float(stdtrit(n - 1, 0.975)) * deviation / math.sqrt(n)
+    return student(n - 1) * deviation / math.sqrt(n)
+
+
+@cache
+def student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t."""
+    from scipy.special import stdtrit  # a quarter of a second, only where there is an interval
+
+    return float(stdtrit(freedom, 0.975))

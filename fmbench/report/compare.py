@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
 
-from fmbench.report.cells import Cell, Column, half_width
+from fmbench.report.cells import Cell, Column, half_width, student
 from fmbench.report.numbers import Better, number
 from fmbench.report.table import Row
+
+if TYPE_CHECKING:
+    import numpy as np
 
 CONTROL = "control"  # the family of methods that say what a number is worth: they compete with none
 
@@ -41,31 +48,79 @@ def paired(a: Cell, b: Cell) -> Difference | None:
     return None if interval is None else Difference(sum(differences) / len(differences), interval)
 
 
-def apart(a: Cell, b: Cell) -> bool:
-    """Whether two cells differ by more than chance, by the stricter of two tests: both must tell them apart.
-
-    The interval of the paired difference excludes zero, and the two cells' own intervals do not overlap. Pairing
-    alone would often separate rows whose printed intervals overlap, and a reader of the table could not see why.
-    Over the very same seeds the second implies the first, as the deviation of a difference is at most the sum of the
-    two; the first decides where cells share only some seeds.
-    """
-    difference = paired(a, b)
-    if difference is None or a.interval is None or b.interval is None:
-        return False
-    return abs(difference.mean) > difference.interval and abs(a.mean - b.mean) > a.interval + b.interval
-
-
 def ranks(cells: Sequence[Cell], better: Better) -> list[Rank]:
-    """Of each cell of one column: 1 + how many are better for certain, to n - how many are worse for certain."""
+    """Of each cell of one column: 1 + how many are better for certain, to n - how many are worse for certain.
 
-    def ahead(a: Cell, b: Cell) -> bool:
-        return (a.mean > b.mean if better == "higher" else a.mean < b.mean) and apart(a, b)
+    Two cells differ by more than chance if the stricter of two tests tells them apart: the interval of the paired
+    difference excludes zero, and the two cells' own intervals do not overlap. Pairing alone would often separate rows
+    whose printed intervals overlap, and a reader of the table could not see why. Over the very same seeds the second
+    implies the first, as the deviation of a difference is at most the sum of the two; the first decides where cells
+    share only some seeds.
+    """
+    import numpy as np  # here, as tables of one seed need none
 
-    n = len(cells)
-    return [
-        Rank(1 + sum(ahead(other, cell) for other in cells), n - sum(ahead(cell, other) for other in cells))
-        for cell in cells
-    ]
+    lower, upper = np.zeros(len(cells), int), np.full(len(cells), len(cells))
+    groups = by_seeds(cells, -1 if better == "higher" else 1)
+    for a, b in product(groups, groups):
+        if a is b:
+            lower[a.places] += np.searchsorted(np.sort(a.high), a.low)
+            upper[a.places] -= len(a.places) - np.searchsorted(np.sort(a.low), a.high, side="right")
+        else:
+            ahead = surely_lower(a, b)
+            lower[b.places] += ahead.sum(0)
+            upper[a.places] -= ahead.sum(1)
+    return [Rank(1 + int(low), int(high)) for low, high in zip(lower, upper, strict=True)]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Cells over the same seeds.
+
+    Args:
+        seeds: those.
+        places: of the cells in their column, (m,).
+        values: such that less is better, (m, seeds).
+        low: ends of their intervals, (m,).
+        high: the other ends, (m,).
+    """
+
+    seeds: tuple[int, ...]
+    places: np.ndarray
+    values: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def by_seeds(cells: Sequence[Cell], sign: int) -> list[Group]:
+    """The cells that have an interval, their values times `sign`."""
+    import numpy as np
+
+    found: dict[tuple[int, ...], list[tuple[int, Cell]]] = defaultdict(list)
+    for place, cell in enumerate(cells):
+        if cell.interval is not None:
+            found[tuple(cell.by_seed)].append((place, cell))
+    groups = []
+    for seeds, members in found.items():
+        values = sign * np.array([list(cell.by_seed.values()) for _, cell in members])
+        means = sign * np.array([cell.mean for _, cell in members])
+        intervals = np.array([cell.interval for _, cell in members])
+        places = np.array([place for place, _ in members])
+        groups.append(Group(seeds, places, values, means - intervals, means + intervals))
+    return groups
+
+
+def surely_lower(a: Group, b: Group) -> np.ndarray:
+    """Whether each cell of a is below each of b by both tests, (m of a, m of b)."""
+    import numpy as np
+
+    shared = [seed for seed in a.seeds if seed in b.seeds]
+    if len(shared) < 2:
+        return np.zeros((len(a.places), len(b.places)), bool)
+    mine, others = (one.values[:, [one.seeds.index(seed) for seed in shared]] for one in (a, b))
+    differences = mine[:, None, :] - others[None, :, :]
+    interval = student(len(shared) - 1) * differences.std(-1, ddof=1) / math.sqrt(len(shared))
+    sure: np.ndarray = np.abs(differences.mean(-1)) > interval
+    return sure & (a.high[:, None] < b.low[None, :])
 
 
 def ranking(rows: Sequence[Row], column: Column) -> list[Rank | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,14 +39,19 @@ def frame(rows: Sequence[Row]) -> pandas.DataFrame:
 
 def csv_table(rows: Sequence[Row]) -> str:
     """One line a row, eight significant digits, empty cells where there is no number."""
-    return frame(rows).to_csv(index=False, float_format="%.8g", lineterminator="\n")
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for row in rows:
+        writer.writerow([f"{value:.8g}" if isinstance(value, float) else value for value in record(row).values()])
+    return table.getvalue()
 
 
 def json_table(rows: Sequence[Row]) -> str:
     """An array of objects: the CSV's keys and what does not fit into them."""
     objects = []
     for _, group in by_dataset(rows):
-        standings = {column: ranking(group, column) for row in group for column in row.cells}
+        standings = {column: ranking(group, column) for column in {column for row in group for column in row.cells}}
         for index, row in enumerate(group):
             numbers = sorted(row.cells, key=lambda column: column.name)
             said = [number_of(row, group, column, standings[column][index]) for column in numbers]

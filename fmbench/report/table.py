@@ -10,7 +10,7 @@ from typing import Any
 
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
-from fmbench.report.cells import Cell, Column, aggregate, column_of
+from fmbench.report.cells import Cell, Column, Columns, aggregate
 from fmbench.specs import Scalar
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory, find_runs
@@ -75,6 +75,7 @@ class _Seeds:
     records: list[tuple[int, MetricRecord]] = field(default_factory=list)
 
 
+Evaluation = tuple[tuple[str, Scalar], ...]
 Wanted = Callable[[RunDirectory, Mapping[str, Scalar]], bool]
 
 
@@ -91,26 +92,47 @@ def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) 
     """
     if not root.is_dir():
         raise FmbenchError(f"no results directory {str(root)!r}: run 'fmbench run' first, or give --results-dir")
-    groups: dict[str, _Seeds] = defaultdict(_Seeds)
-    overrides: dict[str, dict[str, Scalar]] = {}
-    for directory in find_runs(root, dataset or "*"):
-        record = directory.record()
-        for evaluation, numbers in by_evaluation(directory.metrics()).items():
-            if wanted is not None and not wanted(directory, dict(evaluation)):
-                continue
+    columns = Columns()
+    rows: dict[str, Row] = {}
+    # One configuration after the other, so that the records of a large store are not all in memory at once.
+    for seeds in by_configuration(find_runs(root, dataset or "*")):
+        for evaluation, group in by_evaluation(seeds, wanted):
+            record = group.runs[-1]
             request = record.request
             key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
-            overrides[key] = {**record.overrides, **dict(evaluation)}
-            group = groups[key]
-            group.runs.append(record)
-            group.statuses.append(directory.status())
-            group.records += [(request.seed, number) for number in numbers]
-            summary = directory.training()
-            group.summaries += [summary] if summary else []
-    if not groups:
+            rows[key] = _row(group, {**record.overrides, **dict(evaluation)}, columns)
+    if not rows:
         place = f"{str(root)!r}" + (f" for dataset {dataset!r}" if dataset else "")
         raise FmbenchError(f"no runs in {place}: run 'fmbench run' first, or give --results-dir")
-    return labelled([_row(groups[key], overrides[key]) for key in sorted(groups)])
+    return labelled([rows[key] for key in sorted(rows)])
+
+
+def by_configuration(directories: Iterable[RunDirectory]) -> Iterable[list[tuple[RunDirectory, RunRecord]]]:
+    """The seeds of each configuration, wherever they are."""
+    groups: dict[tuple[str, str, str], list[tuple[RunDirectory, RunRecord]]] = defaultdict(list)
+    for directory in directories:
+        record = directory.record()
+        request = record.request
+        groups[request.dataset.name, request.method.name, record.config_id].append((directory, record))
+    return groups.values()
+
+
+def by_evaluation(
+    seeds: Iterable[tuple[RunDirectory, RunRecord]], wanted: Wanted | None
+) -> Iterable[tuple[Evaluation, _Seeds]]:
+    """What the seeds of one configuration hold, by how their evaluation differed from the defaults."""
+    groups: dict[Evaluation, _Seeds] = defaultdict(_Seeds)
+    for directory, record in seeds:
+        status, summary = directory.status(), directory.training()
+        for evaluation, numbers in evaluations(directory.metrics()).items():
+            if wanted is not None and not wanted(directory, dict(evaluation)):
+                continue
+            group = groups[evaluation]
+            group.runs.append(record)
+            group.statuses.append(status)
+            group.records += [(record.request.seed, number) for number in numbers]
+            group.summaries += [summary] if summary else []
+    return groups.items()
 
 
 def labelled(rows: list[Row]) -> list[Row]:
@@ -137,10 +159,7 @@ def label(row: Row, twins: list[Row]) -> str:
     return f"{name} [{', '.join(apart)}]" if apart else name
 
 
-Evaluation = tuple[tuple[str, Scalar], ...]
-
-
-def by_evaluation(records: Iterable[MetricRecord]) -> dict[Evaluation, list[MetricRecord]]:
+def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[MetricRecord]]:
     """A run's numbers, by how their evaluation differed from the defaults; the default one if there are none."""
     groups: dict[Evaluation, list[MetricRecord]] = defaultdict(list)
     for record in records:
@@ -148,7 +167,7 @@ def by_evaluation(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metr
     return dict(groups) or {(): []}
 
 
-def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
+def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
     records = [record for _, record in group.records]
     absent = [record for record in records if record.value is None and record.reason != NOT_APPLICABLE]
     reasons = [status.reason for status in group.statuses if status.reason]
@@ -157,7 +176,7 @@ def _row(group: _Seeds, overrides: Mapping[str, Scalar]) -> Row:
     columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
     for seed, record in group.records:
         if record.value is not None:
-            columns[column_of(record)][seed] = record
+            columns[known.of(record)][seed] = record
     samplers = [record.protocol["sampler"] for record in records if "sampler" in record.protocol]
     request = group.runs[0].request
     return Row(

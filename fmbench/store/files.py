@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from fmbench.errors import FmbenchError
+
+
+class NotJsonError(FmbenchError):
+    """A file, or a line of one, is not JSON."""
+
+
+def part_of(path: Path) -> Path:
+    """Where a file or folder is while it is written: beside its place, hidden."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def is_part(name: str) -> bool:
+    """Whether a name is one of `part_of`."""
+    return re.fullmatch(r"\..+\.\d+\.part", name) is not None
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
@@ -17,7 +32,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
     Raises:
         FmbenchError: the file system refuses.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = part_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as stream:
@@ -32,13 +47,18 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             part.unlink()
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write text atomically, as UTF-8."""
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write bytes atomically."""
 
     def write(stream: BinaryIO) -> None:
-        stream.write(text.encode())
+        stream.write(content)
 
     write_atomically(path, write)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text atomically, as UTF-8."""
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -73,12 +93,10 @@ def ends_with_newline(stream: BinaryIO) -> bool:
 
 def read_lines(path: Path) -> Iterator[Any]:
     """The JSON lines of a file that may not exist; lines that a crash tore are skipped."""
-    if not path.exists():
-        return
-    for line in path.read_bytes().splitlines():
+    for line in (read_bytes(path) or b"").splitlines():
         try:
-            yield json.loads(line)
-        except ValueError:
+            yield parse_json(line, path)
+        except NotJsonError:
             continue
 
 
@@ -86,9 +104,35 @@ def read_json(path: Path) -> Any:
     """The JSON of a file.
 
     Raises:
-        FmbenchError: it is not JSON.
+        FmbenchError: it is not there, cannot be read or is not JSON.
+    """
+    content = read_bytes(path)
+    if content is None:
+        raise FmbenchError(f"{path} is not there: move the run's directory away and run again")
+    return parse_json(content, path)
+
+
+def parse_json(content: bytes, path: Path) -> Any:
+    """The JSON that a file holds.
+
+    Raises:
+        NotJsonError: it is not JSON.
     """
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(content)
     except ValueError as error:
-        raise FmbenchError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error
+        raise NotJsonError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """What a file holds; None where there is none.
+
+    Raises:
+        FmbenchError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise FmbenchError(f"cannot read {path}: {error.strerror or error}") from error

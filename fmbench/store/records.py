@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fmbench.config import RunRequest, TrainingRequest
+from fmbench.errors import FmbenchError
 from fmbench.specs import Scalar
-from fmbench.store.migrations import SCHEMA
+from fmbench.store import files, migrations
 
 State = Literal["queued", "running", "done", "failed", "timeout"]
 
@@ -17,7 +19,7 @@ class Record(BaseModel):
     """A record; keys of the same schema that this version does not know are ignored."""
 
     model_config = ConfigDict(frozen=True)
-    schema_: int = SCHEMA
+    schema_: int = Field(default=migrations.SCHEMA, validation_alias="schema")
 
     def dump(self) -> dict[str, Any]:
         """As JSON, with the schema version under "schema"."""
@@ -151,3 +153,39 @@ class TrainingSummary(Record):
     steps: int | None = None
     devices: int = 1
     micro_batches: int = 1
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+def parse(kind: type[RecordT], content: bytes, where: Path) -> RecordT:
+    """The record that a file, or a line of one, holds.
+
+    Raises:
+        NotJsonError: it is not JSON.
+        FmbenchError: it is not such a record, or a newer version wrote it.
+    """
+    try:
+        record = kind.model_validate_json(content)
+    except ValidationError:
+        pass  # what is wrong with it, if anything, shows below
+    else:
+        if record.schema_ == migrations.SCHEMA and "schema_" in record.model_fields_set:
+            return record
+    return validated(kind, files.parse_json(content, where), where)
+
+
+def validated(kind: type[RecordT], content: Any, where: Path) -> RecordT:
+    """The record of a JSON value, brought up to date first.
+
+    Raises:
+        FmbenchError: it is not such a record, or a newer version wrote it.
+    """
+    if not isinstance(content, dict):
+        raise FmbenchError(f"{where} is not a record of fmbench: move the run's directory away")
+    try:
+        return kind.model_validate(migrations.upgrade(content, where))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise FmbenchError(f"{where} is damaged at {key!r} ({first['msg']}): move the run's directory away") from error

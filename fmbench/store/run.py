@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from fmbench.config import RunRequest, TrainingRequest, canonical
+from fmbench.config import RunRequest, TrainingRequest
 from fmbench.errors import FmbenchError
 from fmbench.store import files
+from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade
-from fmbench.store.records import JobRecord, MetricRecord, Record, RunRecord, StatusRecord, TrainingSummary
+from fmbench.store.records import JobRecord, MetricRecord, RecordT, RunRecord, StatusRecord, TrainingSummary, parse
 
-RecordT = TypeVar("RecordT", bound=Record)
+SEED = re.compile(r"seed-\d+")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class RunDirectory:
     def snapshots(self) -> Path:
         """Folder of averaged weights kept during training, where any were asked for."""
         return self.path / "snapshots"
+
+    @property
+    def teacher(self) -> Path:
+        """Folder of the training of its teacher, where the method has one."""
+        return self.path / "teacher"
 
     @property
     def samples(self) -> Path:
@@ -102,7 +108,7 @@ class RunDirectory:
 
     def training(self) -> TrainingSummary | None:
         """training.json, once training has ended."""
-        return self._read("training.json", TrainingSummary) if (self.path / "training.json").exists() else None
+        return self._find("training.json", TrainingSummary)
 
     def set_training(self, summary: TrainingSummary) -> None:
         """Write training.json."""
@@ -136,44 +142,74 @@ class RunDirectory:
         except OSError as error:
             raise FmbenchError(f"cannot move {self.path}: {error.strerror or error}") from error
 
-    def metrics(self) -> list[MetricRecord]:
-        """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts.
+    def adopt_environment(self, other: RunDirectory) -> None:
+        """Take over the halves of env.json that another copy of the run has and this one has not."""
+        mine, theirs = self.path / "env.json", other.path / "env.json"
+        known = upgrade(files.read_json(mine), mine) if mine.exists() else {"schema": SCHEMA}
+        found = upgrade(files.read_json(theirs), theirs) if theirs.exists() else {}
+        if found.keys() - known.keys():
+            files.write_json(mine, {**found, **known})
 
-        An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives
-        way too.
-        """
-        latest: dict[tuple[str, str], tuple[str, dict[str, MetricRecord]]] = {}
-        for line in files.read_lines(self.path / "metrics.jsonl"):
-            record = self._parse(line, MetricRecord, "metrics.jsonl")
-            key = record.metric, canonical(record.evaluation)
-            measured_at, numbers = latest.get(key, ("", {}))
-            if measured_at != record.measured_at:
-                numbers = {}
-            latest[key] = record.measured_at, {**numbers, record.name: record}
-        return [record for _, numbers in latest.values() for record in numbers.values()]
+    def metrics(self) -> list[MetricRecord]:
+        """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
+        found = latest(line.record for line in self.lines())
+        return [record for numbers in found.values() for record in numbers.values()]
+
+    def lines(self) -> Iterator[Line]:
+        """All of metrics.jsonl, but for lines that a crash tore."""
+        path = self.path / "metrics.jsonl"
+        for text in (files.read_bytes(path) or b"").splitlines():
+            try:
+                yield Line(text, parse(MetricRecord, text, path))
+            except files.NotJsonError:
+                continue
 
     def add_metrics(self, records: Iterable[MetricRecord]) -> None:
         """Append numbers."""
         files.append_lines(self.path / "metrics.jsonl", (record.dump() for record in records))
 
-    def _read(self, name: str, kind: type[RecordT]) -> RecordT:
-        return self._parse(files.read_json(self.path / name), kind, name)
+    def replace_lines(self, lines: Iterable[bytes]) -> None:
+        """Replace metrics.jsonl."""
+        content = b"".join(line + b"\n" for line in lines)
+        files.write_bytes(self.path / "metrics.jsonl", content)
 
-    def _parse(self, content: Any, kind: type[RecordT], name: str) -> RecordT:
-        where = self.path / name
-        if not isinstance(content, dict):
-            raise FmbenchError(f"{where} is not a record of fmbench: move the run's directory away")
-        try:
-            return kind.model_validate(upgrade(content, where))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(map(str, first["loc"]))
-            raise FmbenchError(
-                f"{where} is damaged at {key!r} ({first['msg']}): move the run's directory away"
-            ) from error
+    def _read(self, name: str, kind: type[RecordT]) -> RecordT:
+        record = self._find(name, kind)
+        if record is None:
+            raise FmbenchError(f"{self.path / name} is not there: move the run's directory away and run again")
+        return record
+
+    def _find(self, name: str, kind: type[RecordT]) -> RecordT | None:
+        path = self.path / name
+        content = files.read_bytes(path)
+        return None if content is None else parse(kind, content, path)
 
 
 def find_runs(root: Path, dataset: str = "*") -> Iterator[RunDirectory]:
-    """Every run of a store, in a fixed order. Folders that hold no run are passed over."""
-    for record in sorted(root.glob(f"{dataset}/*/*/seed-*/run.json")):
-        yield RunDirectory(record.parent)
+    """Every run of a store, in a fixed order. Folders that hold no run are passed over.
+
+    Args:
+        root: the results directory.
+        dataset: only this one's; "*" for all.
+
+    Raises:
+        FmbenchError: a folder cannot be read.
+    """
+    for data in subfolders(root) if dataset == "*" else [root / dataset]:
+        for method in subfolders(data):
+            for configuration in subfolders(method):
+                for seed in subfolders(configuration):
+                    if SEED.fullmatch(seed.name) and (seed / "run.json").is_file():
+                        yield RunDirectory(seed)
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """The folders in a folder, in a fixed order, hidden ones aside; none if there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise FmbenchError(f"cannot read {folder}: {error.strerror or error}") from error
+    return [folder / name for name in names]

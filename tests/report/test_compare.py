@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 
 import pytest
 
 from fmbench.report import render
 from fmbench.report.cells import Cell
-from fmbench.report.compare import Difference, apart, paired, ranks
+from fmbench.report.compare import Difference, paired, ranks
 from fmbench.report.table import build
 from tests.report.made_up import methods
 
 
 def cell(*values, first=0):
     return Cell(dict(enumerate(values, start=first)), "", None, 1, ())
+
+
+def apart(a, b):
+    return ranks([a, b], "lower") != [(1, 2), (1, 2)]
 
 
 def standing(rows, name="nll"):
@@ -86,6 +91,25 @@ class TestRanks:
 
     def test_nobody_is_first_beside_a_row_with_one_seed(self):
         assert ranks([self.LOW, self.HIGH, cell(9.0)], "lower") == [(1, 2), (2, 3), (1, 3)]
+
+    @pytest.mark.parametrize("better", ["lower", "higher"])
+    def test_they_are_those_of_a_comparison_of_every_two(self, better):
+        """Whatever the seeds: all, some or none in common."""
+        chance = random.Random(7)
+        cells = [
+            cell(*(place / 2 + chance.gauss(0, 0.3) for _ in range(chance.randint(1, 5))), first=chance.randint(0, 2))
+            for place in range(40)
+        ]
+
+        def ahead(a, b):
+            difference = paired(a, b)
+            lower = a.mean < b.mean if better == "lower" else a.mean > b.mean
+            sure = difference is not None and abs(difference.mean) > difference.interval
+            return sure and lower and abs(a.mean - b.mean) > a.interval + b.interval
+
+        expected = [(1 + sum(ahead(b, a) for b in cells), len(cells) - sum(ahead(a, b) for b in cells)) for a in cells]
+        assert ranks(cells, better) == expected
+        assert len(set(expected)) > 20
 
 
 class TestTable:

@@ -184,6 +184,12 @@ def test_a_store_without_families_has_its_table(tmp_path):
     assert [row.family for row in build(tmp_path)] == [""]
 
 
+def test_csv_is_the_frame_in_text(store):
+    rows = build(store)
+    frame = render.frame(rows)
+    assert render.csv_table(rows) == frame.to_csv(index=False, float_format="%.8g", lineterminator="\n")
+
+
 def test_the_frame_for_python_users(store):
     frame = __import__("fmbench").frame(build(store))
     assert list(frame.columns) == list(render.CSV_COLUMNS)

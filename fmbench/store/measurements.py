@@ -1,0 +1,117 @@
+"""Which of a run's numbers count, and how those of two copies of one run become one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from fmbench.config import canonical
+from fmbench.store.records import MetricRecord
+
+Key = tuple[str, str]
+Measurement = Mapping[str, MetricRecord]
+
+
+class Line(NamedTuple):
+    """A line of metrics.jsonl, as it stands there and as it reads."""
+
+    text: bytes
+    record: MetricRecord
+
+
+def key_of(record: MetricRecord) -> Key:
+    """What measurements must share for the later one to replace the earlier one: metric and evaluation."""
+    return record.metric, canonical(record.evaluation) if record.evaluation else ""
+
+
+def latest(records: Iterable[MetricRecord]) -> dict[Key, dict[str, MetricRecord]]:
+    """Of two measurements by one metric in one evaluation the later one, each by the names of its numbers.
+
+    An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives way
+    too.
+    """
+    found: dict[Key, tuple[str, dict[str, MetricRecord]]] = {}
+    for record in records:
+        key = key_of(record)
+        measured_at, numbers = found.get(key, ("", {}))
+        if measured_at != record.measured_at:
+            numbers = {}
+        numbers[record.name] = record
+        found[key] = record.measured_at, numbers
+    return {key: numbers for key, (_, numbers) in found.items()}
+
+
+@dataclass(frozen=True)
+class Union:
+    """The numbers of two copies of one run.
+
+    Args:
+        lines: of both, such that those count that should.
+        differences: numbers of one metric, protocol and evaluation that differ: in words, here and there.
+    """
+
+    lines: list[bytes]
+    differences: list[str]
+
+
+def union(here: Sequence[Line], there: Sequence[Line]) -> Union:
+    """Every line of two copies once; no number gives way to an older one, nor to one that merely differs.
+
+    Of two measurements by one metric in one evaluation that one counts which the other copy has replaced already; else
+    the one that has numbers where the other has none; else, of two protocols, the later one.
+    """
+    mine, theirs = latest(line.record for line in here), latest(line.record for line in there)
+    histories = by_key(here), by_key(there)
+    newer, differences = set(theirs) - set(mine), []
+    for key in theirs.keys() & mine.keys():
+        if holds(histories[0][key], theirs[key]):
+            continue
+        if holds(histories[1][key], mine[key]):
+            newer.add(key)
+            continue
+        differences += differing(mine[key], theirs[key])
+        if standing(theirs[key], mine[key]) > standing(mine[key], theirs[key]):
+            newer.add(key)
+    known = {line.text for line in here}
+    added = [line for line in there if line.text not in known]
+    before = [line.text for line in added if key_of(line.record) not in newer]
+    after = [line.text for line in added if key_of(line.record) in newer]
+    return Union([*before, *(line.text for line in here), *after], sorted(differences))
+
+
+def by_key(lines: Iterable[Line]) -> dict[Key, list[MetricRecord]]:
+    """All that was ever measured, by what replaces one another."""
+    groups: dict[Key, list[MetricRecord]] = defaultdict(list)
+    for line in lines:
+        groups[key_of(line.record)].append(line.record)
+    return groups
+
+
+def holds(history: Sequence[MetricRecord], measurement: Measurement) -> bool:
+    """Whether a copy has, or once had, the numbers of a measurement."""
+    return all(record in history for record in measurement.values())
+
+
+def standing(one: Measurement, other: Measurement) -> tuple[int, str]:
+    """By which of two measurements the higher one counts."""
+    if protocol_of(one) == protocol_of(other):
+        return sum(record.value is not None for record in one.values()), ""
+    return 0, max(record.measured_at for record in one.values())
+
+
+def differing(mine: Measurement, theirs: Measurement) -> list[str]:
+    """The numbers of one protocol that differ; how long something took is never the same twice."""
+    if protocol_of(mine) != protocol_of(theirs):
+        return []
+    return [
+        f"{name} is {a.value:.6g} here and {b.value:.6g} there (by {abs(a.value - b.value):.2g})"
+        for name, a, b in ((name, record, theirs[name]) for name, record in mine.items() if name in theirs)
+        if a.value is not None and b.value is not None and a.value != b.value and a.unit.partition("/")[0] != "s"
+    ]
+
+
+def protocol_of(measurement: Measurement) -> str:
+    """That of its numbers, which they share."""
+    return canonical(next(iter(measurement.values())).protocol)
