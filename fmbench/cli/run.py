@@ -61,6 +61,7 @@ def command(
         str, typer.Option(metavar="TIME", help="Longest stretch of training that a crash may lose.")
     ] = "30s",
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
+    log: Annotated[str | None, typer.Option(metavar="NAMES", help="Also log training to tensorboard or wandb.")] = None,
     plugin: Plugin = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs and how long they may take, and stop.")
@@ -119,6 +120,7 @@ def command(
         retry=states(retry),
         rerun_stale=rerun is not None,
         plugins=files,
+        loggers=chosen(log) or [],
     )
     place = build_engine(
         engine,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,8 +30,11 @@ class Task:
 
     def __call__(self) -> Result:
         """Carry the run out."""
-        self._process = RunProcess(RunDirectory(Path(self.directory)), self.devices, "slurm")
-        return self._process.wait(None)
+        return self._start().wait(None)
+
+    def _start(self) -> RunProcess:
+        self._process = RunProcess(RunDirectory(Path(self.directory)), self.devices, os.uname().nodename)
+        return self._process
 
     def checkpoint(self) -> Any:
         """Called by submitit when Slurm is about to take the node away: the same task again, from the checkpoint."""
