@@ -25,9 +25,9 @@ from fmbench.cli.placing import (
     Gpus,
     Jobs,
     PerGpu,
+    Place,
     Retry,
     Timeout,
-    build_engine,
     carry_out,
     states,
 )
@@ -122,18 +122,7 @@ def command(
         plugins=files,
         loggers=chosen(log) or [],
     )
-    place = build_engine(
-        engine,
-        plugins,
-        console,
-        files=files,
-        jobs=jobs,
-        gpus=gpus,
-        per_gpu=per_gpu,
-        timeout=timeout,
-        options=engine_option or [],
-        results=results_dir,
-    )
+    place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
     carry_out(cells, plugins, place, orders, results_dir, console)
 
 
