@@ -95,6 +95,8 @@ class Place:
         if self.engine == "ray":
             from fmbench.engine.ray import Ray
 
+            if orders.device == "cuda" and not options.get("gpus"):
+                raise FmbenchError("--device cuda: Ray gives a run the GPUs that are asked for: --engine-option gpus=1")
             return Ray(options, seconds)
         from fmbench.engine.slurm import Slurm
 

@@ -13,6 +13,7 @@ from fmbench.engine.process import Result, RunProcess, last_line
 from fmbench.errors import FmbenchError
 from fmbench.store.run import RunDirectory
 
+REQUEUES = "slurm_max_num_timeout"
 LOGS = ".slurm"  # of the store: submitit's scripts, pickles and logs
 
 
@@ -44,6 +45,8 @@ class Task:
             self._process.stop()
         return submitit.helpers.DelayedSubmission(Task(self.directory, self.devices))
 
+    __submitit_checkpoint__ = checkpoint  # its name from submitit 1.6 on
+
 
 class Slurm:
     """Job arrays of a Slurm cluster.
@@ -69,8 +72,12 @@ class Slurm:
             raise FmbenchError("--engine slurm: submitit is not installed; pip install 'fmbench[slurm]'") from error
         limit = {} if timeout is None else {"timeout_min": max(1, round(timeout / 60))}
         try:
-            self._executor = submitit.AutoExecutor(folder=(results / LOGS).resolve() / "%j", cluster=cluster)
-            self._executor.update_parameters(name="fmbench", **limit, **options)
+            folder = (results / LOGS).resolve() / "%j"
+            # How often a run may reach its time limit is asked of the executor itself, all else of its jobs.
+            itself = {key: value for key, value in options.items() if key == REQUEUES}
+            self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster, **itself)
+            jobs = {key: value for key, value in options.items() if key != REQUEUES}
+            self._executor.update_parameters(name="fmbench", **limit, **jobs)
         except (RuntimeError, NameError, TypeError, ValueError) as error:
             raise FmbenchError(f"--engine slurm: {' '.join(str(error).split())}") from error
         self._new: list[Job] = []
