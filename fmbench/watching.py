@@ -86,15 +86,10 @@ class LiveWatch(Watch):
 def running_table(runs: Sequence[tuple[str, StatusRecord]]) -> Table:
     """Runs that are under way, a line each."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for head, justify in (
-        ("slot", "left"),
-        ("run", "left"),
-        ("at", "left"),
-        ("", "right"),
-        ("", "left"),
-        ("left", "right"),
-    ):
-        table.add_column(head, justify=justify, no_wrap=head != "run")  # type: ignore[arg-type]
+    table.add_column("slot", no_wrap=True, min_width=5)
+    table.add_column("run", min_width=20)
+    for head in ("at", "", "", "left"):
+        table.add_column(head, justify="right" if head == "left" else "left", no_wrap=True, min_width=5)
     for name, status in runs:
         share = f"{status.done:,}/{status.total:,}" if status.total else ""
         left = show(status.left) if status.left is not None else ""

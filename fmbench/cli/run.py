@@ -80,9 +80,11 @@ def command(
 ) -> None:
     """Train and evaluate methods on the same data, network, budget and seeds, and print the table.
 
-    Runs that are done are not repeated; interrupted ones go on where they stopped; failed ones wait for --retry. Keys
-    of --set and --sweep: train.*, network.*, sampler.*, nll.*, fid.*, options.METHOD.*; `fmbench info train` and so on
-    list them.
+    Runs that are done are not repeated; interrupted ones go on where they
+    stopped; failed ones wait for --retry.
+
+    Keys of --set and --sweep: train.*, budget.*, network.*, sampler.*, nll.*,
+    fid.*, options.METHOD.*; `fmbench info train` and so on list them.
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands

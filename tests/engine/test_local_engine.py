@@ -67,6 +67,17 @@ def test_a_process_gives_the_numbers_of_this_one_and_slots_do_not_matter(tmp_pat
         assert not directory.output.exists()  # it had nothing to say
 
 
+def test_a_run_on_two_devices_is_two_processes_and_the_same_numbers(tmp_path):
+    (one,) = tiny_plan(plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
+    (two,) = tiny_plan("train.devices=2", plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
+    assert two.training.id == one.training.id
+    assert run_on(Local(slots_of(2, None, 1)), [two], tmp_path / "two").complete
+    assert carry_out([one], tmp_path / "one").complete
+    shared, alone = (RunDirectory.of(tmp_path / name, one).training() for name in ("two", "one"))
+    assert (shared.devices, alone.devices) == (2, 1)
+    assert shared.final_loss == pytest.approx(alone.final_loss, abs=1e-5)
+
+
 def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
     runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=["slow", "fm-ot"], metrics=["nfe"])
     engine = Local(slots_of(1, None, 1), plugins=[FAULTY])
