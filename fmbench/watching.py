@@ -86,12 +86,10 @@ class LiveWatch(Watch):
 def running_table(runs: Sequence[tuple[str, StatusRecord]]) -> Table:
     """Runs that are under way, a line each."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("slot", no_wrap=True, min_width=5)
-    table.add_column("run", min_width=20)
-    for head in ("at", "", "", "left"):
-        table.add_column(head, justify="right" if head == "left" else "left", no_wrap=True, min_width=5)
+    for head in ("slot", "run", "at", "left"):
+        table.add_column(head, no_wrap=head in ("slot", "left"), justify="right" if head == "left" else "left")
     for name, status in runs:
         share = f"{status.done:,}/{status.total:,}" if status.total else ""
-        left = show(status.left) if status.left is not None else ""
-        table.add_row(status.slot, Text(name), Text(status.doing), share, Text(status.note, style="dim"), left)
+        at = Text.assemble(f"{status.doing}  {share}", *([("\n" + status.note, "dim")] if status.note else []))
+        table.add_row(status.slot, Text(name), at, show(status.left) if status.left is not None else "")
     return table
