@@ -25,7 +25,7 @@ from fmbench.discovery import load_plugins
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 
-COMMANDS = (["table"], ["table", "--format", "csv"], ["table", "--format", "md"])
+COMMANDS = (["table"], ["table", "--format", "csv"], ["table", "--format", "md"], ["status"])
 ON_FEATURES = ("kid", "precision", "recall", "density", "coverage")
 NUMBERS = {
     "nll": ("nll", "nfe-nll"),

@@ -75,7 +75,8 @@ class Reporter:
             return
         status = self.status
         left = (now - self._begun) / (done - self._before) * (status.total - done) if done > self._before else None
-        step = done if status.doing == "train" else status.step
+        in_steps = status.doing == "train" and status.total == status.steps  # a budget may count seconds
+        step = done if in_steps else status.step
         self._write(done=done, note=note, left=left, step=step)
 
     def _write(self, **changes: Any) -> None:
