@@ -98,10 +98,11 @@ def run_all(cells: Sequence[Cell], plugins: Plugins, engine: Engine, orders: Ord
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
     chosen = choose(cells, plugins, orders, watch.console)
-    jobs = [prepare(directory, runs, orders) for directory, runs in chosen.items()]
+    jobs = []
     try:
-        for job in jobs:
-            engine.submit(job)
+        for directory, runs in chosen.items():
+            jobs.append(prepare(directory, runs, orders))
+            engine.submit(jobs[-1])
         with watch.over(jobs):
             left = len(jobs)
             while left:
