@@ -98,7 +98,7 @@ def run(
     """
     watch = watch or Watch(Console(stderr=True, highlight=False))
     with store_lock(results):
-        done = run_all(cells, plugins, engine or Inline(plugins, watch.console), orders or Orders(), watch)
+        done = run_all(cells, plugins, results, engine or Inline(plugins, watch.console), orders or Orders(), watch)
     return Outcome(rows_of(cells, results), done)
 
 

@@ -38,14 +38,21 @@ def make(name: str, directory: Path, run_name: str) -> Logger:
     Raises:
         FmbenchError: there is no such logger, or its package is not installed.
     """
+    return LOGGERS[name][1](package_of(name), directory, run_name)
+
+
+def package_of(name: str) -> Any:
+    """The package that a logger writes with.
+
+    Raises:
+        FmbenchError: there is no such logger, or its package is not installed.
+    """
     if name not in LOGGERS:
         raise unknown("logger", name, LOGGERS)
-    module, factory = LOGGERS[name]
     try:
-        package = importlib.import_module(module)
+        return importlib.import_module(LOGGERS[name][0])
     except ImportError as error:
         raise FmbenchError(f"logger {name!r} cannot be had ({error}): pip install 'fmbench[loggers]'") from error
-    return factory(package, directory, run_name)
 
 
 class TensorBoard:

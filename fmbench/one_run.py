@@ -146,7 +146,7 @@ def snapshot(path: Path, school: School, request: TrainingRequest, device: torch
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """float32 products in full precision while a run lasts, so that tolerances mean what they say."""
+    """Matrix products in full float32 while a run lasts, so that tolerances mean what they say."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
     try:

@@ -16,6 +16,7 @@ class Runtime:
         renew: whether to measure again what is there already.
         devices: that train the run together, one process each, which torchrun has started; rank 0 evaluates.
         micro_batches: in how many parts, one after the other, a process computes its rows of a batch.
+        loggers: "tensorboard", "wandb": told of training beside train.jsonl.
     """
 
     device: str
@@ -24,3 +25,4 @@ class Runtime:
     renew: bool = False
     devices: int = 1
     micro_batches: int = 1
+    loggers: tuple[str, ...] = ()

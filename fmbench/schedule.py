@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import socket
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
-from fmbench import provenance
+from fmbench import loggers, provenance
 from fmbench.config import RunRequest
 from fmbench.engine.base import BUSY, INTERRUPTED, Ended, Engine, Job
 from fmbench.errors import FmbenchError
+from fmbench.estimate import estimate
 from fmbench.plugins import Plugins
 from fmbench.store.cells import complete
 from fmbench.store.locks import is_held
@@ -40,9 +42,10 @@ class Orders:
         retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
         rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
         plugins: files of further plugins.
+        loggers: "tensorboard", "wandb": told of training beside train.jsonl.
 
     Raises:
-        FmbenchError: the device is unknown.
+        FmbenchError: the device or a logger is unknown, or a logger is not installed.
     """
 
     device: str = "auto"
@@ -52,10 +55,13 @@ class Orders:
     retry: Collection[str] = ()
     rerun_stale: bool = False
     plugins: Sequence[Path] = ()
+    loggers: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise FmbenchError(f"--device {self.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
+        for name in self.loggers:
+            loggers.package_of(name)
 
 
 def verdict(run: RunRequest, directory: RunDirectory) -> Verdict:
@@ -80,12 +86,15 @@ def is_stale(directory: RunDirectory, plugins: Plugins) -> bool:
     return trained_by is not None and trained_by != provenance.source_digest(plugins.methods.get(method).factory)
 
 
-def run_all(cells: Sequence[Cell], plugins: Plugins, engine: Engine, orders: Orders, watch: Watch) -> bool:
+def run_all(
+    cells: Sequence[Cell], plugins: Plugins, results: Path, engine: Engine, orders: Orders, watch: Watch
+) -> bool:
     """Carry out what is not yet done; one run's failure does not stop the others.
 
     Args:
         cells: the grid: what is asked, and the directory that it lives in.
         plugins: where their parts come from.
+        results: the store.
         engine: places the processes.
         orders: how to carry it out.
         watch: told of what happens.
@@ -100,8 +109,8 @@ def run_all(cells: Sequence[Cell], plugins: Plugins, engine: Engine, orders: Ord
     chosen = choose(cells, plugins, orders, watch.console)
     jobs = []
     try:
-        for directory, runs in chosen.items():
-            jobs.append(prepare(directory, runs, orders))
+        for directory in longest_first(chosen, results):
+            jobs.append(prepare(directory, chosen[directory], orders))
             engine.submit(jobs[-1])
         with watch.over(jobs):
             left = len(jobs)
@@ -148,6 +157,15 @@ def choose(
     return chosen
 
 
+def longest_first(chosen: Mapping[RunDirectory, Sequence[RunRequest]], results: Path) -> list[RunDirectory]:
+    """The order in which slots are kept busy to the end; those of unknown length come before all others."""
+    cells = [(run, directory) for directory, runs in chosen.items() for run in runs]
+    seconds = dict.fromkeys(chosen, 0.0)
+    for (_, directory), guess in zip(cells, estimate(cells, results), strict=True):
+        seconds[directory] += math.inf if guess is None else guess.seconds
+    return sorted(chosen, key=seconds.__getitem__, reverse=True)
+
+
 def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders) -> Job:
     """Write down what a run's process is to do."""
     directory.create(runs[0])
@@ -160,6 +178,7 @@ def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders)
             checkpoint_seconds=orders.checkpoint_seconds,
             snapshots=orders.snapshots,
             renew=orders.renew,
+            loggers=tuple(orders.loggers),
             devices=runs[0].training.train.devices,
         )
     )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -22,12 +21,12 @@ from fmbench.data.base import Dataset
 from fmbench.data.batches import Batches
 from fmbench.errors import DivergedError, FmbenchError
 from fmbench.interrupts import Interrupted, interrupts
+from fmbench.journal import Journal
 from fmbench.method import Batch, Method
 from fmbench.pace import Charge, Clock, Extent, Progress, Steps, ema_decay, learning_rate
 from fmbench.progress import Watcher
 from fmbench.runtime import Runtime
 from fmbench.seeding import reseed
-from fmbench.store import files
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.team import Team, portions, rank
@@ -88,11 +87,22 @@ class Trainer:
             DivergedError: a loss was not finite.
             Interrupted: Ctrl-C; a checkpoint was written.
         """
-        self._resume()
+        names = self.runtime.loggers if self.team.leads else ()
+        with Journal(self.directory, names) as journal:
+            self._resume(journal)
+            self._advance(watcher, journal)
+        self._save()
+        summary = self._summary()
+        if self.team.leads:
+            self.directory.set_training(summary)
+        self.team.wait()  # a teacher's pupil reads both
+
+    def _advance(self, watcher: Watcher, journal: Journal) -> None:
+        """The steps that are left."""
         progress, extent, snapshots = self.progress, self.extent, self.runtime.snapshots
         watcher.stage("train", *extent.gauge(progress)[::-1])
         begun, offset = time.perf_counter(), progress.seconds
-        saved = begun
+        saved, note = begun, ""
         self.model.train()
         with interrupts() as arrived:
             while not extent.over(progress):
@@ -103,10 +113,10 @@ class Trainer:
                 progress.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
                 if progress.step % LOG_EVERY == 0 or extent.over(progress):
                     self._fetch()
-                    self._log()
+                    self._log(journal)
                     rate = progress.step * self.settings.batch_size / progress.seconds
-                    done, _ = extent.gauge(progress)
-                    watcher.update(done, f"loss {progress.loss:.4f}  {rate:,.0f} /s")
+                    note = f"loss {progress.loss:.4f}  {rate:,.0f} /s"
+                watcher.update(extent.gauge(progress)[0], note)
                 if extent.marks(progress, snapshots) > marks:
                     self._keep()
                 if unsaved >= self.runtime.checkpoint_seconds or stop:
@@ -115,11 +125,6 @@ class Trainer:
                     saved = time.perf_counter()
                 if stop:
                     raise Interrupted(progress.step)
-        self._save()
-        summary = self._summary()
-        if self.team.leads:
-            self.directory.set_training(summary)
-        self.team.wait()  # a teacher's pupil reads both
 
     def _extent(self, budget: Budget) -> Extent:
         """How long to train; FLOPs are counted with the fresh weights, so that a resumed run counts the same.
@@ -184,13 +189,12 @@ class Trainer:
                 raise DivergedError(step, loss)
         self.progress.losses += losses
 
-    def _log(self) -> None:
+    def _log(self, journal: Journal) -> None:
         """Write the mean loss since the last line."""
         progress = self.progress
         progress.loss = sum(progress.losses) / len(progress.losses)
         progress.losses.clear()
         line = {
-            "step": progress.step,
             "loss": progress.loss,
             "lr": self.optimiser.param_groups[0]["lr"],
             "seconds": round(progress.seconds, 3),
@@ -198,7 +202,7 @@ class Trainer:
             "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
         }
         if self.team.leads:
-            files.append_lines(self.directory.train_log, [line])
+            journal.write(progress.step, line)
 
     def _save(self) -> None:
         if not self.team.leads:
@@ -223,12 +227,10 @@ class Trainer:
         state = {"method": kept, "average": self.average, "seconds": self.progress.seconds}
         checkpoints.write(self.directory.snapshots, self.progress.step, state)
 
-    def _resume(self) -> None:
+    def _resume(self, journal: Journal) -> None:
         """Take up the last checkpoint, and cut the log back to it."""
         state = checkpoints.load(self.directory.checkpoints, self.fabric.device)
-        if state is None:
-            kept: list[Any] = []
-        else:
+        if state is not None:
             self.model.module.load_state_dict(state["method"])
             self.average.copy_(state["average"])
             self.optimiser.load_state_dict(state["optimiser"])
@@ -239,14 +241,12 @@ class Trainer:
                 state["loss"],
                 state["losses"],
             )
-            kept = [line for line in files.read_lines(self.directory.train_log) if line["step"] <= state["step"]]
         # What was prepared may differ in the last bit from device to device.
         self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
         progress = self.progress
         progress.seconds, progress.charged = self.team.highest(progress.seconds, progress.charged)
         if self.team.leads:
-            self.directory.train_log.unlink(missing_ok=True)
-            files.append_lines(self.directory.train_log, kept)
+            journal.cut(progress.step)
 
     def _summary(self) -> TrainingSummary:
         """What the training cost."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from fmbench.store.records import StatusRecord
 
 COLOURS = {"done": "green", "failed": "red", "timeout": "red", "queued": "yellow", "running": "cyan"}
 SHOWN = 24  # running runs in the live table
+FILES_A_SECOND = 500
 
 
 class Watch:
@@ -33,7 +35,7 @@ class Watch:
         self.console = console
         self._left: list[Job] = []
         self._ends: Counter[str] = Counter()
-        self._all, self._begun = 0, 0.0
+        self._all, self._begun, self._looked = 0, 0.0, -math.inf
 
     @contextmanager
     def over(self, jobs: Sequence[Job]) -> Iterator[None]:
@@ -64,8 +66,11 @@ class LiveWatch(Watch):
             yield
 
     def look(self) -> None:
-        """Draw the table anew."""
-        self._live.update(self._table(), refresh=True)
+        """Draw the table anew; less often where there are thousands of files to read for it."""
+        now = time.monotonic()
+        if now - self._looked > len(self._left) / FILES_A_SECOND:
+            self._live.update(self._table(), refresh=True)
+            self._looked = now
 
     def _table(self) -> Table:
         statuses = [(job, job.directory.status()) for job in self._left]

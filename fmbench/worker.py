@@ -89,7 +89,14 @@ def runtime_of(job: JobRecord) -> Runtime:
     Raises:
         FmbenchError: CUDA was asked for and is not here.
     """
-    return Runtime(choose_device(job.device), job.checkpoint_seconds, job.snapshots, job.renew, job.devices)
+    return Runtime(
+        choose_device(job.device),
+        job.checkpoint_seconds,
+        job.snapshots,
+        job.renew,
+        job.devices,
+        loggers=job.loggers,
+    )
 
 
 def choose_device(asked: str) -> str:

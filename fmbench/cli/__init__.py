@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fmbench._version import __version__
 from fmbench.cli import eval as evaluation
-from fmbench.cli import gc, info, listing, merge, plot, run, table
+from fmbench.cli import gc, info, listing, merge, plot, run, status, table
 from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
 UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 app.command("run")(run.command)
+app.command("status")(status.command)
 app.command("eval")(evaluation.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)

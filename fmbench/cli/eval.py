@@ -14,9 +14,9 @@ from fmbench.cli.placing import (
     Gpus,
     Jobs,
     PerGpu,
+    Place,
     Retry,
     Timeout,
-    build_engine,
     carry_out,
     states,
 )
@@ -60,16 +60,5 @@ def command(
         assignments=set_ or [],
     )
     orders = Orders(device, renew=renew, retry=states(retry), plugins=files)
-    place = build_engine(
-        engine,
-        plugins,
-        console,
-        files=files,
-        jobs=jobs,
-        gpus=gpus,
-        per_gpu=per_gpu,
-        timeout=timeout,
-        options=engine_option or [],
-        results=results_dir,
-    )
+    place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
     carry_out(cells, plugins, place, orders, results_dir, console)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,52 +55,52 @@ def states(text: str | None) -> list[str]:
     return asked
 
 
-def build_engine(
-    name: str,
-    plugins: Plugins,
-    console: Console,
-    *,
-    files: Sequence[Path],
-    jobs: int,
-    gpus: str | None,
-    per_gpu: int,
-    timeout: str | None,
-    options: Sequence[str],
-    results: Path,
-) -> Engine:
-    """The engine that the options describe.
+@dataclass(frozen=True)
+class Place:
+    """Where runs are to be placed, as the options of the same names say."""
 
-    Raises:
-        FmbenchError: it is unknown, its package is not installed, or an option makes no sense for it.
-    """
-    from fmbench.durations import parse
+    engine: str
+    jobs: int
+    gpus: str | None
+    per_gpu: int
+    timeout: str | None
+    options: Sequence[str]
 
-    seconds = None if timeout is None else parse(timeout, "--timeout")
-    if name not in ENGINES:
-        raise unknown("engine", name, ENGINES)
-    if name == "local":
-        from fmbench.engine.local import Local, slots_of
+    def build(self, plugins: Plugins, orders: Orders, results: Path, console: Console) -> Engine:
+        """The engine that the options describe.
 
-        if options:
-            raise FmbenchError("--engine-option is for ray and slurm; the local engine takes --jobs, --gpus, --per-gpu")
-        return Local(slots_of(jobs, gpus, per_gpu), plugins=files, timeout=seconds)
-    if jobs > 1 or gpus is not None or per_gpu > 1:
-        raise FmbenchError(
-            f"--jobs, --gpus and --per-gpu divide one machine (--engine local); {name} does not take them"
-        )
-    if name == "inline":
-        from fmbench.engine.inline import Inline
+        Raises:
+            FmbenchError: it is unknown, its package is not installed, or an option makes no sense for it.
+        """
+        from fmbench.durations import parse
 
-        if options or seconds:
-            raise FmbenchError("--engine inline runs in this process: it takes no --timeout and no --engine-option")
-        return Inline(plugins, console)
-    if name == "ray":
-        from fmbench.engine.ray import Ray
+        seconds = None if self.timeout is None else parse(self.timeout, "--timeout")
+        if self.engine not in ENGINES:
+            raise unknown("engine", self.engine, ENGINES)
+        if self.engine == "local":
+            from fmbench.engine.local import Local, slots_of
 
-        return Ray(engine_options(options), seconds)
-    from fmbench.engine.slurm import Slurm
+            if self.options:
+                raise FmbenchError("--engine-option is for ray and slurm; on this machine: --jobs, --gpus, --per-gpu")
+            return Local(slots_of(self.jobs, self.gpus, self.per_gpu), plugins=orders.plugins, timeout=seconds)
+        if self.jobs > 1 or self.gpus is not None or self.per_gpu > 1:
+            raise FmbenchError(f"--jobs, --gpus and --per-gpu divide one machine; --engine {self.engine} has none")
+        if self.engine == "inline":
+            from fmbench.engine.inline import Inline
 
-    return Slurm(results, engine_options(options), seconds)
+            if self.options or seconds:
+                raise FmbenchError("--engine inline is this process: it takes no --timeout and no --engine-option")
+            return Inline(plugins, console)
+        options = engine_options(self.options)
+        if self.engine == "ray":
+            from fmbench.engine.ray import Ray
+
+            if orders.device == "cuda" and not options.get("gpus"):
+                raise FmbenchError("--device cuda: Ray gives a run the GPUs that are asked for: --engine-option gpus=1")
+            return Ray(options, seconds)
+        from fmbench.engine.slurm import Slurm
+
+        return Slurm(results, options, seconds)
 
 
 def engine_options(texts: Sequence[str]) -> dict[str, Any]:
@@ -120,14 +121,15 @@ def engine_options(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def carry_out(
-    cells: Sequence[Cell], plugins: Plugins, engine: Engine, orders: Orders, results: Path, console: Console
+    cells: Sequence[Cell], plugins: Plugins, place: Place, orders: Orders, results: Path, console: Console
 ) -> None:
     """Run, print the table, and leave with 1 where a number is missing, with 130 where Ctrl-C came."""
     from fmbench import commands
     from fmbench.report.render import rich_table
     from fmbench.watching import LiveWatch, Watch
 
-    live = console.is_terminal and type(engine).__name__ != "Inline"
+    engine = place.build(plugins, orders, results, console)
+    live = console.is_terminal and place.engine != "inline"  # which has a bar of its own
     watch = LiveWatch(console) if live else Watch(console)
     try:
         outcome = commands.run(cells, plugins, results=results, orders=orders, engine=engine, watch=watch)

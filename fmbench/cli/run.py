@@ -25,9 +25,9 @@ from fmbench.cli.placing import (
     Gpus,
     Jobs,
     PerGpu,
+    Place,
     Retry,
     Timeout,
-    build_engine,
     carry_out,
     states,
 )
@@ -61,6 +61,7 @@ def command(
         str, typer.Option(metavar="TIME", help="Longest stretch of training that a crash may lose.")
     ] = "30s",
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
+    log: Annotated[str | None, typer.Option(metavar="NAMES", help="Also log training to tensorboard or wandb.")] = None,
     plugin: Plugin = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs and how long they may take, and stop.")
@@ -119,19 +120,9 @@ def command(
         retry=states(retry),
         rerun_stale=rerun is not None,
         plugins=files,
+        loggers=chosen(log) or [],
     )
-    place = build_engine(
-        engine,
-        plugins,
-        console,
-        files=files,
-        jobs=jobs,
-        gpus=gpus,
-        per_gpu=per_gpu,
-        timeout=timeout,
-        options=engine_option or [],
-        results=results_dir,
-    )
+    place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
     carry_out(cells, plugins, place, orders, results_dir, console)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -54,23 +55,33 @@ class RunProcess:
 
     def wait(self, timeout: float | None) -> Result:
         """Wait for its end; past the timeout, stop it."""
-        try:
-            code, late = self._process.wait(timeout), False
-        except subprocess.TimeoutExpired:
-            code, late = self.stop(), True
-        return Result(code, time.monotonic() - self._begun, late)
+        late = not self._ends_within(math.inf if timeout is None else timeout)
+        if late:
+            self.stop()
+        return Result(self._process.wait(), time.monotonic() - self._begun, late)
 
-    def stop(self) -> int:
-        """Ask it to stop, kill it with all that it started if it does not, and return its exit status."""
+    def stop(self) -> None:
+        """Ask it to stop, and kill it with all that it started if it does not."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             try:
                 os.killpg(self._process.pid, number)
-                return self._process.wait(GRACE)
             except ProcessLookupError:
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        return self._process.wait()
+                return
+            if self._ends_within(GRACE):
+                return
+
+    def _ends_within(self, seconds: float) -> bool:
+        """Whether it ends in time; it is not reaped, and a signal handler that interrupts a wait may wait itself."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                if os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                    return True
+            except ChildProcessError:
+                return True  # and it was reaped
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
 
 
 def last_line(path: Path) -> str:

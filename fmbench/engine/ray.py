@@ -10,7 +10,7 @@ from typing import Any
 
 from fmbench.engine.base import Ended, Job
 from fmbench.engine.process import Result, RunProcess, last_line
-from fmbench.errors import FmbenchError
+from fmbench.errors import FmbenchError, unknown
 from fmbench.store.run import RunDirectory
 
 OPTIONS = {"cpus": 1.0, "gpus": 0.0}
@@ -41,6 +41,9 @@ class Ray:
     """
 
     def __init__(self, options: Mapping[str, float], timeout: float | None) -> None:
+        for key in options:
+            if key not in OPTIONS:
+                raise unknown("option of --engine ray", key, OPTIONS)
         try:
             import ray
         except ImportError as error:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +80,17 @@ class Server:
             yield said
 
     def close(self) -> None:
-        """End its input: it asks its children to stop, and goes when they have."""
-        self._input.close()
-        self._process.wait(2 * GRACE)
+        """End its input: it asks its children to stop, and goes when they have; it kills those that do not."""
+        with suppress(BrokenPipeError, subprocess.TimeoutExpired):
+            self._input.close()
+            self._process.wait(2 * GRACE)
 
     def end(self) -> None:
         """Make sure that it is gone, and tidy up."""
         self._process.kill()
         self._process.wait()
-        for stream in (self._input, self._output):
-            stream.close()
+        with suppress(BrokenPipeError):  # of a request that never reached it
+            self._input.close()
+        self._output.close()
         self._selector.close()
         self._folder.cleanup()

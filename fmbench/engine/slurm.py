@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from fmbench.engine.process import Result, RunProcess, last_line
 from fmbench.errors import FmbenchError
 from fmbench.store.run import RunDirectory
 
+REQUEUES = "slurm_max_num_timeout"
 LOGS = ".slurm"  # of the store: submitit's scripts, pickles and logs
 
 
@@ -29,8 +31,11 @@ class Task:
 
     def __call__(self) -> Result:
         """Carry the run out."""
-        self._process = RunProcess(RunDirectory(Path(self.directory)), self.devices, "slurm")
-        return self._process.wait(None)
+        return self._start().wait(None)
+
+    def _start(self) -> RunProcess:
+        self._process = RunProcess(RunDirectory(Path(self.directory)), self.devices, os.uname().nodename)
+        return self._process
 
     def checkpoint(self) -> Any:
         """Called by submitit when Slurm is about to take the node away: the same task again, from the checkpoint."""
@@ -39,6 +44,8 @@ class Task:
         if self._process is not None:
             self._process.stop()
         return submitit.helpers.DelayedSubmission(Task(self.directory, self.devices))
+
+    __submitit_checkpoint__ = checkpoint  # its name from submitit 1.6 on
 
 
 class Slurm:
@@ -65,8 +72,12 @@ class Slurm:
             raise FmbenchError("--engine slurm: submitit is not installed; pip install 'fmbench[slurm]'") from error
         limit = {} if timeout is None else {"timeout_min": max(1, round(timeout / 60))}
         try:
-            self._executor = submitit.AutoExecutor(folder=(results / LOGS).resolve() / "%j", cluster=cluster)
-            self._executor.update_parameters(name="fmbench", **limit, **options)
+            folder = (results / LOGS).resolve() / "%j"
+            # How often a run may reach its time limit is asked of the executor itself, all else of its jobs.
+            itself = {key: value for key, value in options.items() if key == REQUEUES}
+            self._executor = submitit.AutoExecutor(folder=folder, cluster=cluster, **itself)
+            jobs = {key: value for key, value in options.items() if key != REQUEUES}
+            self._executor.update_parameters(name="fmbench", **limit, **jobs)
         except (RuntimeError, NameError, TypeError, ValueError) as error:
             raise FmbenchError(f"--engine slurm: {' '.join(str(error).split())}") from error
         self._new: list[Job] = []

@@ -70,18 +70,18 @@ def run_lock(record: Path) -> Iterator[None]:
 
 def is_held(record: Path) -> bool:
     """Whether a process carries out the run of this run.json."""
-    with record.open("rb+") as stream:
-        return not acquire(stream)
+    with record.open("rb") as stream:
+        return not acquire(stream, fcntl.LOCK_SH)  # a shared lock needs no right to write
 
 
-def acquire(stream: BinaryIO) -> bool:
+def acquire(stream: BinaryIO, kind: int = fcntl.LOCK_EX) -> bool:
     """Lock an open file until it is closed, unless another process has.
 
     Raises:
         FmbenchError: the file system has no locks.
     """
     try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(stream, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     except OSError as error:

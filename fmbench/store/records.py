@@ -88,6 +88,7 @@ class JobRecord(Record):
         snapshots: how many times the weights are kept during training.
         renew: whether to measure again what is there already.
         devices: processes that share the training.
+        loggers: told of training beside train.jsonl.
     """
 
     runs: tuple[RunRequest, ...]
@@ -97,6 +98,7 @@ class JobRecord(Record):
     snapshots: int = 0
     renew: bool = False
     devices: int = 1
+    loggers: tuple[str, ...] = ()
 
 
 NOT_APPLICABLE = "n/a"

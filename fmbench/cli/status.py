@@ -1,0 +1,89 @@
+"""fmbench status: how the runs of a results directory stand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, ResultsDir
+
+if TYPE_CHECKING:
+    from fmbench.store.records import StatusRecord
+
+ORDER = ("running", "lost", "queued", "failed", "timeout", "done")
+SHOWN = 20  # runs of a kind that are listed one by one
+
+
+def command(
+    results_dir: ResultsDir = DEFAULT_RESULTS,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
+) -> None:
+    """Show which runs are done, running, waiting or failed, from the results directory alone.
+
+    It works from any machine that sees the directory. A run is lost if it says that it runs and no process holds it:
+    the command that started it goes on with it when given again.
+    """
+    console = Console(highlight=False)
+    if not watch:
+        console.print(overview(results_dir))
+        return
+    try:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                live.update(overview(results_dir), refresh=True)
+                time.sleep(2)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def overview(results: Path) -> RenderableType:
+    """Counts by dataset and state, and a line for each run that runs or has failed.
+
+    Raises:
+        FmbenchError: there is no such directory, or no run in it.
+    """
+    from fmbench.errors import FmbenchError  # here, so that --help does not wait for pydantic
+    from fmbench.store.locks import is_held
+    from fmbench.store.run import find_runs
+    from fmbench.watching import running_table
+
+    by_state: dict[str, list[tuple[str, StatusRecord]]] = {state: [] for state in ORDER}
+    counts: dict[str, dict[str, int]] = {}
+    for directory in find_runs(results):
+        status = directory.status()
+        dataset, method, configuration, seed = directory.path.parts[-4:]
+        lost = status.state == "running" and not is_held(directory.path / "run.json")
+        state = "lost" if lost else status.state
+        counts.setdefault(dataset, dict.fromkeys(ORDER, 0))[state] += 1
+        if state not in ("done", "queued"):
+            variant = configuration.rpartition("-")[0]
+            name = f"{method} on {dataset}, {seed.replace('-', ' ')}"
+            by_state[state].append((name if variant == "default" else f"{name} ({variant})", status))
+    if not counts:
+        raise FmbenchError(f"no runs in {str(results)!r}: run 'fmbench run' first, or give --results-dir")
+    parts: list[RenderableType] = [counted(counts)]
+    if by_state["running"]:
+        parts.append(running_table(by_state["running"][:SHOWN]))
+    for state in ("lost", "failed", "timeout"):
+        runs = by_state[state]
+        parts += [Text(f"{state}: {name}" + (f": {one.reason}" if one.reason else "")) for name, one in runs[:SHOWN]]
+        parts += [Text(f"{state}: and {len(runs) - SHOWN} more", style="dim")] if len(runs) > SHOWN else []
+    return Group(*parts)
+
+
+def counted(counts: dict[str, dict[str, int]]) -> Table:
+    """Runs by dataset and state."""
+    states = [state for state in ORDER if any(row[state] for row in counts.values())]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for head in ("dataset", *states):
+        table.add_column(head, justify="left" if head == "dataset" else "right")
+    for dataset, row in counts.items():
+        table.add_row(Text(dataset), *(str(row[state]) for state in states))
+    return table
