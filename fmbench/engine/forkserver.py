@@ -25,7 +25,6 @@ from fmbench import provenance
 from fmbench.discovery import load_plugins
 from fmbench.engine.base import GRACE
 from fmbench.engine.process import command
-from fmbench.errors import FmbenchError
 from fmbench.plugins import Plugins
 from fmbench.specs import Spec
 from fmbench.store.run import RunDirectory
@@ -77,13 +76,13 @@ class Server:
         directory = RunDirectory(Path(asked["directory"]))
         warm_up(directory, self._plugins)
         gc.freeze()  # else a child's first collection would copy all of this process's memory
-        pid = os.fork()
+        server, pid = os.getpid(), os.fork()
         if pid == 0:
-            self._child(asked, directory)
+            self._child(asked, directory, server)
         self._children[pid] = asked["start"]
         say({"started": asked["start"], "pid": pid})
 
-    def _child(self, asked: dict[str, Any], directory: RunDirectory) -> NoReturn:
+    def _child(self, asked: dict[str, Any], directory: RunDirectory, server: int) -> NoReturn:
         """Become the run's process; never returns."""
         code = 1
         try:
@@ -92,6 +91,8 @@ class Server:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)  # should this server be killed
+                if os.getppid() != server:  # it has been already
+                    os._exit(code)
             os.environ.update(asked["environment"])
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             output = os.open(directory.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
@@ -133,7 +134,7 @@ class Server:
 
 def warm_up(directory: RunDirectory, plugins: Plugins) -> None:
     """Import the shipped parts of a run here, so that no child has to. Others' code is left to the children."""
-    with suppress(FmbenchError, ImportError):  # the child will meet it too, and say so
+    with suppress(Exception):  # whatever it is, the child will meet it too, and say so
         for run in directory.job().runs:
             training = run.training
             specs: list[Spec] = [

@@ -115,7 +115,7 @@ class Local:
             elif "ended" in told:
                 ended.append(self._ended(told["ended"], told["code"]))
         if server.lost:
-            ended += [self._ended(number, None) for number in list(self._running)]
+            ended += [self._ended(number, None, server.last_words) for number in list(self._running)]
             server.end()
             self._server = None
         return ended
@@ -169,14 +169,15 @@ class Local:
                 server.ask({"kill": number, "signal": signal.SIGKILL if running.overdue else signal.SIGTERM})
                 running.overdue, running.deadline = True, now + GRACE
 
-    def _ended(self, number: int, code: int | None) -> Ended:
+    def _ended(self, number: int, code: int | None, output: str = "") -> Ended:
         running = self._running.pop(number)
         self._free += running.slots
         self._free.sort(key=self._slots.index)
         if code is None:
             kill_group(running.pid)
         seconds = time.monotonic() - running.begun
-        return Ended(running.job, code, seconds, running.overdue, last_line(running.job.directory.output))
+        output = last_line(running.job.directory.output) or output
+        return Ended(running.job, code, seconds, running.overdue, output)
 
 
 def choose(free: Sequence[Slot], devices: int) -> list[Slot] | None:
