@@ -31,25 +31,12 @@ from fmbench import checkpoints
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory, find_runs
 
-SETTINGS = (
-    "train.steps=60",
-    "train.batch_size=16",
-    "train.warmup=2",
-    "network.width=8",
-    "network.depth=1",
-    "network.time_width=4",
-    "sampler.samples=128",
-    "sampler.batch_size=64",
-    "sampler.draws=1",
-    "sampler.rtol=1e-2",
-    "sampler.atol=1e-2",
-    "nll.rtol=1e-2",
-    "nll.atol=1e-2",
-    "nll.probes=1",
-    "options.reflow-2.pairs=40",
-    "options.reflow-2.solver_steps=2",
-)
-VICTIMS = {"worker": 12, "server": 1, "scheduler": 1, "all": 1}  # how often each, where there is a worker
+SETTINGS = """
+    train.steps=60 train.batch_size=16 train.warmup=2 network.width=8 network.depth=1 network.time_width=4
+    sampler.samples=128 sampler.batch_size=64 sampler.draws=1 sampler.rtol=1e-2 sampler.atol=1e-2
+    nll.rtol=1e-2 nll.atol=1e-2 nll.probes=1 options.reflow-2.pairs=40 options.reflow-2.solver_steps=2
+"""
+VICTIMS = {"worker": 24, "server": 1, "scheduler": 1, "all": 1}  # how often each, where there is a worker
 Contents = dict[str, dict[str, bytes]]
 
 
@@ -58,16 +45,33 @@ class Grid:
 
     Args:
         results: the store.
-        methods: of the grid.
-        seeds: how many.
-        jobs: slots.
+        asked: methods, seeds and jobs.
     """
 
-    def __init__(self, results: Path, methods: str, seeds: int, jobs: int) -> None:
+    def __init__(self, results: Path, asked: argparse.Namespace) -> None:
         self.results = results
-        settings = [part for setting in SETTINGS for part in ("--set", setting)]
-        what = ["--methods", methods, "--seeds", str(seeds), "--metrics", "nfe,fid,nll", "--snapshots", "2", *settings]
-        how = ["--results-dir", str(results), "--device", "cpu", "--jobs", str(jobs), "--checkpoint-every", "0.001s"]
+        settings = [part for setting in SETTINGS.split() for part in ("--set", setting)]
+        what = [
+            "--methods",
+            asked.methods,
+            "--seeds",
+            str(asked.seeds),
+            "--metrics",
+            "nfe,fid,nll",
+            "--snapshots",
+            "2",
+            *settings,
+        ]
+        how = [
+            "--results-dir",
+            str(results),
+            "--device",
+            "cpu",
+            "--jobs",
+            str(asked.jobs),
+            "--checkpoint-every",
+            "0.001s",
+        ]
         self.command = [sys.executable, "-m", "fmbench", "run", *what, *how, "--retry", "failed"]
         self.output = results.with_suffix(".txt")
 
@@ -152,7 +156,7 @@ def average(path: Path) -> bytes:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes that a process has started, and those that they have, eldest first."""
+    """The processes that a process has started, and those that these have, each before its own."""
     found = []
     with suppress(OSError):
         children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
@@ -177,7 +181,7 @@ def disturb(grid: Grid, kills: int, chance: random.Random, ends: Counter[str]) -
     while True:
         scheduler = grid.start()
         while scheduler.poll() is None:
-            time.sleep(chance.uniform(0.05, 0.8))
+            time.sleep(chance.uniform(0.05, 1.5))
             workers = grid.running(scheduler.pid)
             if ends.total() >= kills or (not workers and chance.random() < 0.95):
                 continue
@@ -191,6 +195,7 @@ def disturb(grid: Grid, kills: int, chance: random.Random, ends: Counter[str]) -
             yield from grid.violations(before)
         if scheduler.returncode not in (0, 1, 2, -signal.SIGKILL):
             yield f"exit status {scheduler.returncode}"
+        print(f"{ends.total()} kills: exit status {scheduler.returncode}", flush=True)
         if scheduler.returncode == 0:
             return
 
@@ -199,13 +204,13 @@ def main(asked: argparse.Namespace) -> int:
     """Disturb grids until there were enough kills; the exit status."""
     chance, ends, found, begun, grids = random.Random(asked.seed), Counter[str](), [], time.monotonic(), 0
     with tempfile.TemporaryDirectory() as folder:
-        reference = Grid(Path(folder) / "reference", asked.methods, asked.seeds, asked.jobs)
+        reference = Grid(Path(folder) / "reference", asked)
         if reference.start().wait():
             sys.exit(reference.output.read_text())
         expected = reference.outcome()
         while ends.total() < asked.kills:
             grids += 1
-            grid = Grid(Path(folder) / f"grid-{grids}", asked.methods, asked.seeds, asked.jobs)
+            grid = Grid(Path(folder) / f"grid-{grids}", asked)
             found += list(disturb(grid, asked.kills, chance, ends))
             got = grid.outcome()
             found += [
@@ -227,5 +232,5 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--methods", default="fm-ot,ddpm,reflow-2")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=4)
     sys.exit(main(parser.parse_args()))
