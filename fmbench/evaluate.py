@@ -36,6 +36,7 @@ def evaluate(
         MetricRecord(metric=name, name=name, value=None, evaluation=run.evaluation_overrides, reason=NOT_APPLICABLE)
         for name in inapplicable(run, directory)
     )
+    kept = False
     for name in wanted:
         known = measured(run, directory.metrics(), name)
         if known and not any(record.evaluation == run.evaluation_overrides for record in known):
@@ -50,9 +51,10 @@ def evaluate(
         except (Unavailable, SolverError, FmbenchError) as error:
             values = [MetricValue(name, None, reason=str(error))]
         cost = round(time.perf_counter() - begun, 3)
+        if "samples" in vars(evaluation) and not kept:  # first: once its numbers stand, nobody draws them again
+            keep_samples(run, directory, evaluation)
+            kept = True
         directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
-    if "samples" in vars(evaluation):
-        keep_samples(run, directory, evaluation)
 
 
 def records(run: RunRequest, metric: str, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:

@@ -111,6 +111,7 @@ def _train_and_evaluate(
     for run in runs:
         wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
         if wanted:
+            directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
             evaluation = evaluation_of(run, directory, plugins, school)
             evaluate(run, directory, evaluation, plugins.metrics, wanted)
             cost = {

@@ -9,6 +9,7 @@ import platform
 import resource
 import subprocess
 import sys
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def environment(factory: str, origin: str, device: str, devices: int) -> dict[st
         "plugin": {"origin": origin, "source_sha256": source_digest(factory)},
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "packages": installed(),
         "device": device,
         "devices": devices,
         "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
@@ -56,6 +57,15 @@ def environment(factory: str, origin: str, device: str, devices: int) -> dict[st
     }
 
 
+@cache
+def installed() -> dict[str, str | None]:
+    """Versions of the packages that numbers depend on.
+
+    They are those of the first call in this process or the one it was forked from, as are the imported packages.
+    """
+    return {name: version(name) for name in PACKAGES}
+
+
 def version(package: str) -> str | None:
     """Its installed version, or None."""
     try:
@@ -64,8 +74,12 @@ def version(package: str) -> str | None:
         return None
 
 
+@cache
 def git_state() -> dict[str, Any] | None:
-    """Commit and dirtiness of the checkout that fmbench runs from, or None where it was installed as a package."""
+    """Commit and dirtiness of the checkout that fmbench runs from, or None where it was installed as a package.
+
+    They are those of the first call, as with `installed`.
+    """
     folder = Path(__file__).parent
 
     def git(*arguments: str) -> str | None:

@@ -107,22 +107,26 @@ def run_all(
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
     chosen = choose(cells, plugins, orders, watch.console)
-    jobs = [prepare(directory, chosen[directory], orders) for directory in longest_first(chosen, results)]
+    left = []
     try:
-        for job in jobs:
-            engine.submit(job)
-        with watch.over(jobs):
-            left = len(jobs)
+        for directory in longest_first(chosen, results):
+            left.append(prepare(directory, chosen[directory], orders))
+            engine.submit(left[-1])
+        with watch.over(left):
             while left:
                 for ended in engine.wait(POLL):
                     watch.ended(ended, settle(ended))
-                    left -= 1
+                    left.remove(ended.job)
                 watch.look()
     except KeyboardInterrupt:
         watch.console.print("stopping: every run writes a checkpoint; Ctrl-C again kills them", soft_wrap=True)
         raise
     finally:
-        engine.stop()
+        try:
+            engine.stop()
+        finally:
+            for job in left:
+                requeue(job.directory)
     return all(complete(*cell) for cell in cells)
 
 
@@ -188,6 +192,13 @@ def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders)
     return Job(
         directory, f"{training.method.name} on {training.dataset.name}, seed {training.seed}", training.train.devices
     )
+
+
+def requeue(directory: RunDirectory) -> None:
+    """What was stopped before it could say so is to be done still."""
+    status = directory.status()
+    if status.state == "running":
+        directory.set_status(status.model_copy(update={"state": "queued", "reason": "interrupted"}))
 
 
 def settle(ended: Ended) -> StatusRecord:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from sklearn.datasets import load_digits
 
 from fmbench.data.base import Dataset, Levels
 
@@ -12,8 +13,6 @@ TEST_EVERY = 5  # every fifth scan of each digit is held out
 
 def digits() -> Dataset:
     """The scans with their fixed split: 1437 for training, 360 (every fifth of each digit) for testing."""
-    from sklearn.datasets import load_digits
-
     bunch = load_digits()
     images = torch.from_numpy(bunch.images).to(torch.uint8)[:, None]
     labels = torch.from_numpy(bunch.target).long()

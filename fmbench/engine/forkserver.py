@@ -9,6 +9,7 @@ stop, waits for them and goes.
 from __future__ import annotations
 
 import ctypes
+import gc
 import json
 import os
 import selectors
@@ -16,15 +17,19 @@ import signal
 import sys
 import time
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
+from fmbench import provenance
 from fmbench.discovery import load_plugins
 from fmbench.engine.base import GRACE
 from fmbench.engine.process import command
 from fmbench.plugins import Plugins
+from fmbench.specs import Spec
 from fmbench.store.run import RunDirectory
 
+SHIPPED = ("fmbench", "fmbench_plugins")
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
@@ -68,13 +73,16 @@ class Server:
             for pid in [pid for pid, number in self._children.items() if number == asked["kill"]]:
                 signal_group(pid, asked["signal"])
             return
-        pid = os.fork()
+        directory = RunDirectory(Path(asked["directory"]))
+        warm_up(directory, self._plugins)
+        gc.freeze()  # else a child's first collection would copy all of this process's memory
+        server, pid = os.getpid(), os.fork()
         if pid == 0:
-            self._child(asked)
+            self._child(asked, directory, server)
         self._children[pid] = asked["start"]
         say({"started": asked["start"], "pid": pid})
 
-    def _child(self, asked: dict[str, Any]) -> NoReturn:
+    def _child(self, asked: dict[str, Any], directory: RunDirectory, server: int) -> NoReturn:
         """Become the run's process; never returns."""
         code = 1
         try:
@@ -83,8 +91,9 @@ class Server:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             if sys.platform == "linux":
                 ctypes.CDLL(None).prctl(DEATH_SIGNAL, signal.SIGTERM)  # should this server be killed
+                if os.getppid() != server:  # it has been already
+                    os._exit(code)
             os.environ.update(asked["environment"])
-            directory = RunDirectory(Path(asked["directory"]))
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
             output = os.open(directory.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             os.dup2(output, 1)
@@ -123,6 +132,22 @@ class Server:
             signal_group(pid, signal.SIGKILL)
 
 
+def warm_up(directory: RunDirectory, plugins: Plugins) -> None:
+    """Import the shipped parts of a run here, so that no child has to. Others' code is left to the children."""
+    with suppress(Exception):  # whatever it is, the child will meet it too, and say so
+        for run in directory.job().runs:
+            training = run.training
+            specs: list[Spec] = [
+                plugins.datasets.get(training.dataset.name),
+                plugins.methods.get(training.method.name),
+                plugins.networks.get(training.network.name),
+                *(plugins.metrics.get(name) for name in run.evaluation.metrics),
+            ]
+            for spec in specs:
+                if spec.factory.partition(".")[0] in SHIPPED:
+                    spec.load()
+
+
 def signal_group(pid: int, number: int) -> None:
     """Signal a child's process group, or the child that has not made one yet."""
     try:
@@ -151,9 +176,13 @@ def main() -> None:
 
     from fmbench import worker
 
-    del worker  # imported here once, so that no child has to
+    # Once, so that no child has to.
+    del worker
+    provenance.installed()
+    provenance.git_state()
     say({"ready": os.getpid(), "gpus": torch.cuda.device_count()})
     Server(plugins).serve()
+    os._exit(0)  # the interpreter takes seconds to take torch down, and the scheduler waits
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Local:
         self._server: Server | None = None
 
     def submit(self, job: Job) -> None:
-        """Queue it.
+        """Queue it, and let the server import what it needs while the scheduler prepares the next.
 
         Raises:
             FmbenchError: it needs more GPUs (or slots) than there are.
@@ -97,6 +97,7 @@ class Local:
                 "slots (--jobs)"
             )
         self._waiting.append(job)
+        self._start()
 
     def wait(self, seconds: float) -> list[Ended]:
         """Start what there is room for, and collect what has ended.
@@ -104,18 +105,18 @@ class Local:
         Raises:
             FmbenchError: no process can be started.
         """
-        self._server = self._server or Server(self._plugins, len(self._slots))
-        self._fill(self._server)
-        self._end_overdue(self._server)
+        server = self._start()
+        self._fill(server)
+        self._end_overdue(server)
         ended = []
-        for told in self._server.listen(min(seconds, TICK)):
+        for told in server.listen(min(seconds, TICK)):
             if "started" in told:
                 self._running[told["started"]].pid = told["pid"]
             elif "ended" in told:
                 ended.append(self._ended(told["ended"], told["code"]))
-        if self._server.lost:
-            ended += [self._ended(number, None) for number in list(self._running)]
-            self._server.end()
+        if server.lost:
+            ended += [self._ended(number, None, server.last_words) for number in list(self._running)]
+            server.end()
             self._server = None
         return ended
 
@@ -137,6 +138,10 @@ class Local:
         finally:
             self._server.end()
             self._server = None
+
+    def _start(self) -> Server:
+        self._server = self._server or Server(self._plugins, len(self._slots))
+        return self._server
 
     def _fill(self, server: Server) -> None:
         """Start the jobs at the head of the queue, as long as there is room for the first."""
@@ -164,14 +169,15 @@ class Local:
                 server.ask({"kill": number, "signal": signal.SIGKILL if running.overdue else signal.SIGTERM})
                 running.overdue, running.deadline = True, now + GRACE
 
-    def _ended(self, number: int, code: int | None) -> Ended:
+    def _ended(self, number: int, code: int | None, output: str = "") -> Ended:
         running = self._running.pop(number)
         self._free += running.slots
         self._free.sort(key=self._slots.index)
         if code is None:
             kill_group(running.pid)
         seconds = time.monotonic() - running.begun
-        return Ended(running.job, code, seconds, running.overdue, last_line(running.job.directory.output))
+        output = last_line(running.job.directory.output) or output
+        return Ended(running.job, code, seconds, running.overdue, output)
 
 
 def choose(free: Sequence[Slot], devices: int) -> list[Slot] | None:

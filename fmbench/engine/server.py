@@ -71,13 +71,18 @@ class Server:
         received = os.read(self._output.fileno(), 65536)
         if not received:
             if not self._ready:
-                raise FmbenchError(f"no worker process can be started: {last_line(self._errors) or 'no reason given'}")
+                raise FmbenchError(f"no worker process can be started: {self.last_words or 'no reason given'}")
             self.lost = True
         *lines, self._pending = (self._pending + received).split(b"\n")
         for line in lines:
             said = json.loads(line)
             self._ready = True
             yield said
+
+    @property
+    def last_words(self) -> str:
+        """The last line that it wrote to standard error."""
+        return last_line(self._errors)
 
     def close(self) -> None:
         """End its input: it asks its children to stop, and goes when they have; it kills those that do not."""
@@ -89,7 +94,8 @@ class Server:
         """Make sure that it is gone, and tidy up."""
         self._process.kill()
         self._process.wait()
-        for stream in (self._input, self._output):
-            stream.close()
+        with suppress(BrokenPipeError):  # of a request that never reached it
+            self._input.close()
+        self._output.close()
         self._selector.close()
         self._folder.cleanup()

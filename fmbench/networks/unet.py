@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
@@ -42,8 +43,6 @@ class UNet(nn.Module):
                 f"network.name = 'unet': needs square images with a side divisible by {needed}, not data of shape "
                 f"{shape}; choose network.name=mlp or fewer network.levels"
             )
-        from diffusers.models.unets.unet_2d import UNet2DModel
-
         last = levels - 1
         kinds = ["Attn" if attention and level == last else "" for level in range(levels)]
         self.model = UNet2DModel(

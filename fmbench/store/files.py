@@ -66,6 +66,23 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n")
 
 
+def lines(values: Iterable[Any]) -> bytes:
+    """JSON lines."""
+    return "".join(json.dumps(value, sort_keys=True) + "\n" for value in values).encode()
+
+
+def add_lines(path: Path, values: Iterable[Any]) -> None:
+    """Append JSON lines so that a reader finds all of them or none.
+
+    Raises:
+        FmbenchError: the file system refuses.
+    """
+    before = read_bytes(path) or b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"  # a torn line spoils no line after it
+    write_bytes(path, before + lines(values))
+
+
 def append_lines(path: Path, values: Iterable[Any]) -> None:
     """Append JSON lines and flush them.
 
@@ -74,13 +91,13 @@ def append_lines(path: Path, values: Iterable[Any]) -> None:
     Raises:
         FmbenchError: the file system refuses.
     """
-    lines = "".join(json.dumps(value, sort_keys=True) + "\n" for value in values)
+    content = lines(values)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as stream:
             if stream.tell() and not ends_with_newline(stream):
                 stream.write(b"\n")
-            stream.write(lines.encode())
+            stream.write(content)
     except OSError as error:
         raise FmbenchError(f"cannot write {path}: {error.strerror or error}") from error
 

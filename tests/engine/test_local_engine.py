@@ -11,9 +11,11 @@ from rich.console import Console
 from fmbench import commands
 from fmbench.discovery import load_plugins
 from fmbench.engine import base
+from fmbench.engine.forkserver import warm_up
 from fmbench.engine.local import Local, Slot, choose, slots_of
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders
+from fmbench.schedule import Orders, prepare
+from fmbench.specs import Spec
 from fmbench.store.run import RunDirectory
 from fmbench.watching import Watch
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -31,6 +33,14 @@ def run_on(engine, runs, root, **orders):
         orders=Orders("cpu", plugins=[FAULTY], **orders),
         watch=Watch(Console(quiet=True)),
     )
+
+
+def lives(pid):
+    """Whether a process is there and not merely waiting for its parent to take note of its death."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_every_fault_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
@@ -54,7 +64,7 @@ def test_every_fault_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path, mon
     assert ends["fm-ot"] == ("done", "")
     # The child that the hung run had started is gone with it.
     (child,) = map(int, pids.read_text().split())
-    assert not Path(f"/proc/{child}").exists()
+    assert not lives(child)
 
 
 def test_a_process_gives_the_numbers_of_this_one_and_slots_do_not_matter(tmp_path):
@@ -98,6 +108,23 @@ def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
     assert states["fm-ot"] == "done"
     # Killed with its server, or stopped by it in time: it is not done, and says so.
     assert states["slow"] in ("failed", "queued")
+
+
+def test_what_runs_share_is_imported_before_they_are_forked_but_no_code_of_strangers(tmp_path, monkeypatch):
+    loaded = []
+    monkeypatch.setattr(Spec, "load", lambda spec: loaded.append(spec.name))
+    for run in tiny_plan(plugins=PLUGINS, methods=["fm-ot", "slow"], metrics=["nfe"]):
+        directory = RunDirectory.of(tmp_path, run)
+        prepare(directory, [run], Orders("cpu"))
+        warm_up(directory, PLUGINS)
+    assert loaded == ["digits", "fm-ot", "mlp", "nfe", "digits", "mlp", "nfe"]
+    directory.set_job(directory.job().model_copy(update={"runs": (misnamed(run),)}))
+    warm_up(directory, PLUGINS)  # the child will say so
+
+
+def misnamed(run):
+    dataset = run.training.dataset.model_copy(update={"name": "absent"})
+    return run.model_copy(update={"training": run.training.model_copy(update={"dataset": dataset})})
 
 
 def test_workers_that_cannot_start_are_one_line(tmp_path, monkeypatch):
