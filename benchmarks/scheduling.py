@@ -1,22 +1,35 @@
-"""What scheduling adds to many short runs: python benchmarks/scheduling.py [--runs 200] [--jobs 2].
+"""What scheduling adds to many short runs: python benchmarks/scheduling.py [--runs 200] [--jobs 2] [--alone].
 
 The overhead is the time from the first worker's birth to the last one's end, over the sum of the workers' own times
 divided by the slots. A worker's own time runs from its fork to its last line of Python, as a plugin in it notes; what
 the system takes to fork a process with torch in memory, and to take it down again, therefore counts as overhead. The
 time before the first worker (imports of torch) and after the last (the table) is a cost of the command, not of a run,
 and is told apart. Set OMP_NUM_THREADS=1 where there are as many slots as cores.
+
+With --alone nothing is carried out: what the scheduler itself does for each run, and the memory that it takes.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from pathlib import Path
+
+from rich.console import Console
+
+from fmbench import commands
+from fmbench.discovery import load_plugins
+from fmbench.engine.base import Ended, Job
+from fmbench.schedule import Orders, run_all
+from fmbench.watching import Watch
 
 NOTES = "FMBENCH_BENCHMARK_NOTES"
 TINY = (
@@ -104,9 +117,52 @@ def measure(runs: int, jobs: int) -> None:
     print(f"highest memory of the scheduler {taken[0] / 2**20:.0f} MiB")
 
 
+class Nowhere:
+    """An engine whose processes are gone at once."""
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+
+    def submit(self, job: Job) -> None:
+        """Take it."""
+        self._jobs.append(job)
+
+    def wait(self, seconds: float) -> list[Ended]:
+        """The next one is gone."""
+        del seconds
+        return [Ended(self._jobs.popleft(), None, 0.0)]
+
+    def stop(self) -> None:
+        """Nothing is left."""
+
+
+def alone(runs: int) -> None:
+    """Schedule runs that nobody carries out."""
+    plugins = load_plugins(environ={})
+    watch = Watch(Console(file=io.StringIO()))
+    before = resident()
+    grid = commands.plan(plugins, methods=["fm-ot"], seeds=list(range(runs)), metrics=["nfe"], assignments=TINY)
+    with tempfile.TemporaryDirectory() as folder:
+        cells = commands.cells_of(grid, Path(folder))
+        begun = time.monotonic()
+        run_all(cells, plugins, Path(folder), Nowhere(), Orders("cpu"), watch)
+        seconds = time.monotonic() - begun
+    print(f"{runs} runs that nobody carries out: {seconds / runs * 1e3:.1f} ms each, {seconds:.1f} s")
+    print(f"memory {before / 2**20:.0f} MiB before, {resident() / 2**20:.0f} MiB at most")
+
+
+def resident() -> int:
+    """The highest memory of this process so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--alone", action="store_true")
     asked = parser.parse_args()
-    measure(asked.runs, asked.jobs)
+    if asked.alone:
+        alone(asked.runs)
+    else:
+        measure(asked.runs, asked.jobs)
