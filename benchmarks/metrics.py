@@ -78,7 +78,7 @@ def likelihood() -> None:
     said = ["nll.probes=1", "nll.checked=1", "train.steps=300"]
     runs = commands.plan(plugins, methods=["fm-ot"], metrics=["nll"], assignments=said)
     with tempfile.TemporaryDirectory() as folder:
-        commands.run(commands.cells_of(runs, Path(folder)), plugins, results=Path(folder), orders=Orders("cpu"))
+        commands.carry_out(commands.cells_of(runs, Path(folder)), plugins, results=Path(folder), orders=Orders("cpu"))
         record = next(one for one in RunDirectory.of(Path(folder), runs[0]).metrics() if one.name == "nll")
     work = record.details
     print(f"NLL of 360 digits: {record.seconds:.1f} s, {work['calls']:.0f} calls, {work['vjps']:.0f} VJPs")

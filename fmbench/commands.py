@@ -74,6 +74,34 @@ def plan(
 
 
 def run(
+    runs: Sequence[RunRequest],
+    plugins: Plugins,
+    *,
+    results: Path = Path("results"),
+    device: str = "auto",
+    snapshots: int = 0,
+    console: Console | None = None,
+) -> Outcome:
+    """Carry out a grid in this process (what of it is not yet done) and read its rows; failed runs are not retried.
+
+    Args:
+        runs: of `plan`.
+        plugins: where the parts come from.
+        results: the store.
+        device: "auto", "cpu" or "cuda".
+        snapshots: how many times the weights are kept during training.
+        console: for progress; None for standard error.
+
+    Raises:
+        FmbenchError: the device is not here, the store cannot be written, or another command uses it.
+        KeyboardInterrupt: Ctrl-C; the same call resumes.
+    """
+    watch = None if console is None else Watch(console)
+    orders = Orders(device, snapshots=snapshots)
+    return carry_out(cells_of(runs, results), plugins, results=results, orders=orders, watch=watch)
+
+
+def carry_out(
     cells: Sequence[Cell],
     plugins: Plugins,
     *,

@@ -45,7 +45,7 @@ def carry_out(
     plugins = plugins or load_plugins(environ={})
     cells = commands.cells_of(runs, root)
     orders = Orders("cpu", snapshots=snapshots, retry=("failed", "timeout"))
-    return commands.run(cells, plugins, results=root, orders=orders, watch=Watch(Console(quiet=True)))
+    return commands.carry_out(cells, plugins, results=root, orders=orders, watch=Watch(Console(quiet=True)))
 
 
 def numbers(root: Path, run: RunRequest) -> dict[str, float]:

@@ -29,7 +29,7 @@ def measure(root, *, renew=False, assignments=(), **said):
     plugins = load_plugins(environ={})
     cells = commands.plan_evaluation(plugins, results=root, assignments=[*SAMPLING, *assignments], **said)
     watch = Watch(Console(quiet=True))
-    outcome = commands.run(cells, plugins, results=root, orders=Orders("cpu", renew=renew), watch=watch)
+    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", renew=renew), watch=watch)
     return cells, outcome
 
 

@@ -43,7 +43,7 @@ def said(runs, root, plugins, **orders):
     text = io.StringIO()
     watch = Watch(Console(file=text, width=200))
     cells = commands.cells_of(runs, root)
-    outcome = commands.run(cells, plugins, results=root, orders=Orders("cpu", **orders), watch=watch)
+    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", **orders), watch=watch)
     return outcome, text.getvalue()
 
 

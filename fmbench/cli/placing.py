@@ -132,7 +132,7 @@ def carry_out(
     live = console.is_terminal and place.engine != "inline"  # which has a bar of its own
     watch = LiveWatch(console) if live else Watch(console)
     try:
-        outcome = commands.run(cells, plugins, results=results, orders=orders, engine=engine, watch=watch)
+        outcome = commands.carry_out(cells, plugins, results=results, orders=orders, engine=engine, watch=watch)
     except KeyboardInterrupt:
         console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

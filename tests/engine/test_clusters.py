@@ -40,7 +40,7 @@ class WhileRunning(Watch):
 
 
 def run_on(engine, runs, root, watch=None, **orders):
-    return commands.run(
+    return commands.carry_out(
         commands.cells_of(runs, root),
         PLUGINS,
         results=root,

@@ -172,7 +172,7 @@ def test_nothing_is_decided_by_the_clock(tmp_path, monkeypatch):
         again = replace(orders, renew=renewed)
         quiet = Watch(Console(quiet=True))
         cells = [(run, directory)]
-        assert commands.run(cells, PLUGINS, results=tmp_path / "backwards", orders=again, watch=quiet).complete
+        assert commands.carry_out(cells, PLUGINS, results=tmp_path / "backwards", orders=again, watch=quiet).complete
         assert numbers(tmp_path / "backwards", run) == numbers(tmp_path / "forwards", run)
     lines = (directory.path / "metrics.jsonl").read_text().splitlines()
     first, *_, last = [json.loads(line)["measured_at"] for line in lines]
@@ -247,5 +247,5 @@ def test_foreign_files_among_the_runs_are_left_alone(tmp_path):
     for path in foreign:
         path.write_text("mine")
     quiet = Watch(Console(quiet=True))
-    assert commands.run([(run, directory)], PLUGINS, results=tmp_path, orders=Orders("cpu"), watch=quiet).complete
+    assert commands.carry_out([(run, directory)], PLUGINS, results=tmp_path, orders=Orders("cpu"), watch=quiet).complete
     assert {path.read_text() for path in foreign} == {"mine"}

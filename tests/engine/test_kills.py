@@ -78,7 +78,7 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before_with_the_same_number
     directory = RunDirectory.of(tmp_path / "torn", run)
     orders = Orders("cpu", checkpoint_seconds=0.0)
     quiet = Watch(Console(quiet=True))
-    commands.run([(run, directory)], PLUGINS, results=tmp_path / "torn", orders=orders, watch=quiet)
+    commands.carry_out([(run, directory)], PLUGINS, results=tmp_path / "torn", orders=orders, watch=quiet)
     newest, before = checkpoints.newest_first(directory.checkpoints)
     assert [newest.stem, before.stem] == ["step-000000006", "step-000000005"]
     newest.write_bytes(newest.read_bytes()[:2000])

@@ -25,7 +25,7 @@ PLUGINS = load_plugins([FAULTY], environ={})
 
 
 def run_on(engine, runs, root, **orders):
-    return commands.run(
+    return commands.carry_out(
         commands.cells_of(runs, root),
         PLUGINS,
         results=root,
@@ -103,7 +103,7 @@ def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
     watch = Assassin(Console(quiet=True))
     cells = commands.cells_of(runs, tmp_path)
     orders = Orders("cpu", plugins=[FAULTY])
-    outcome = commands.run(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, watch=watch)
+    outcome = commands.carry_out(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, watch=watch)
     states = {row.label: row.status for row in outcome.rows}
     assert states["fm-ot"] == "done"
     # Killed with its server, or stopped by it in time: it is not done, and says so.
