@@ -27,7 +27,6 @@ from pathlib import Path
 
 import torch
 
-from fmbench import checkpoints
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory, find_runs
 
@@ -50,29 +49,11 @@ class Grid:
 
     def __init__(self, results: Path, asked: argparse.Namespace) -> None:
         self.results = results
-        settings = [part for setting in SETTINGS.split() for part in ("--set", setting)]
-        what = [
-            "--methods",
-            asked.methods,
-            "--seeds",
-            str(asked.seeds),
-            "--metrics",
-            "nfe,fid,nll",
-            "--snapshots",
-            "2",
-            *settings,
-        ]
-        how = [
-            "--results-dir",
-            str(results),
-            "--device",
-            "cpu",
-            "--jobs",
-            str(asked.jobs),
-            "--checkpoint-every",
-            "0.001s",
-        ]
-        self.command = [sys.executable, "-m", "fmbench", "run", *what, *how, "--retry", "failed"]
+        settings = [f"--set={setting}" for setting in SETTINGS.split()]
+        what = f"--methods {asked.methods} --seeds {asked.seeds} --metrics {asked.metrics} --snapshots 2 --device cpu"
+        how = f"--jobs {asked.jobs} --checkpoint-every 0.001s --retry failed"
+        arguments = [*f"{what} {how}".split(), *settings, f"--results-dir={results}"]
+        self.command = [sys.executable, "-m", "fmbench", "run", *arguments]
         self.output = results.with_suffix(".txt")
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -92,9 +73,7 @@ class Grid:
         for directory in find_runs(self.results):
             files = [directory.path / name for name in ("run.json", "training.json", "metrics.jsonl")]
             found = {path.name: path.read_bytes() for path in files if path.exists()}
-            if "metrics.jsonl" in found:
-                found["metrics.jsonl"] = b"".join(whole_lines(found["metrics.jsonl"]))
-            kept[str(directory.path)] = found
+            kept[str(directory.path)] = {name: text[: text.rfind(b"\n") + 1] for name, text in found.items()}
         return kept
 
     def violations(self, before: Contents) -> Iterator[str]:
@@ -106,10 +85,10 @@ class Grid:
                     yield f"{place}: {name} has lost something"
         for directory in find_runs(self.results):
             for path in directory.path.glob("*.json"):
-                with suppress(ValueError):
+                try:
                     json.loads(path.read_bytes())
-                    continue
-                yield f"{path}: not JSON"
+                except ValueError as error:
+                    yield f"{path}: {error}"
         if b"Traceback" in self.output.read_bytes():
             yield f"a traceback: {' '.join(self.output.read_text().split())[-2000:]}"
 
@@ -119,13 +98,13 @@ class Grid:
         for directory in find_runs(self.results):
             numbers = {record.name: (record.value, record.error) for record in directory.metrics()}
             numbers.pop("sample-seconds", None)
-            folders = [directory.checkpoints, directory.snapshots, directory.teacher / "checkpoints"]
+            kept = sorted(directory.path.rglob("step-*.pt"))  # checkpoints and snapshots, and those of its teacher
             found[str(directory.path.relative_to(self.results))] = {
                 "state": directory.status().state,
                 "numbers": numbers,
                 "losses": losses(directory),
                 "teacher's losses": losses(RunDirectory(directory.teacher)),
-                "weights": {folder.name + path.name: average(path) for folder in folders for path in newest(folder)},
+                "weights": {str(path.relative_to(directory.path)): average(path) for path in kept},
                 "samples": {path.name: path.read_bytes() for path in directory.samples.glob("*.npy")},
                 "training": (directory.path / "training.json").exists(),
                 "environment": sorted(json.loads((directory.path / "env.json").read_bytes())),
@@ -133,20 +112,9 @@ class Grid:
         return found
 
 
-def whole_lines(content: bytes) -> Iterator[bytes]:
-    """The lines that end."""
-    return (line for line in content.splitlines(keepends=True) if line.endswith(b"\n"))
-
-
 def losses(directory: RunDirectory) -> list[tuple[int, float, float]]:
     """The log of training, without times."""
     return [(line["step"], line["loss"], line["lr"]) for line in read_lines(directory.train_log)]
-
-
-def newest(folder: Path) -> list[Path]:
-    """The last checkpoint, or every snapshot."""
-    found = checkpoints.newest_first(folder)
-    return found if folder.name == "snapshots" else found[:1]
 
 
 def average(path: Path) -> bytes:
@@ -167,23 +135,18 @@ def descendants(pid: int) -> list[int]:
 
 def victims(kind: str, scheduler: int, workers: list[int], chance: random.Random) -> list[int]:
     """The processes that one kill kills."""
-    below = descendants(scheduler)
-    return {
-        "worker": [chance.choice(workers)] if workers else [],
-        "server": below[:1],
-        "scheduler": [scheduler],
-        "all": [scheduler, *below],
-    }[kind]
+    below, worker = descendants(scheduler), [chance.choice(workers)] if workers else []
+    return {"worker": worker, "server": below[:1], "scheduler": [scheduler], "all": [scheduler, *below]}[kind]
 
 
-def disturb(grid: Grid, kills: int, chance: random.Random, ends: Counter[str]) -> Iterator[str]:
-    """Carry a grid out with at most so many kills, counted by their kind; the violations."""
+def disturb(grid: Grid, asked: argparse.Namespace, chance: random.Random, ends: Counter[str]) -> Iterator[str]:
+    """Carry a grid out with at most so many kills in all, counted by their kind; the violations."""
     while True:
         scheduler = grid.start()
         while scheduler.poll() is None:
-            time.sleep(chance.uniform(0.05, 1.5))
+            time.sleep(chance.expovariate(1 / asked.pause))
             workers = grid.running(scheduler.pid)
-            if ends.total() >= kills or (not workers and chance.random() < 0.95):
+            if ends.total() >= asked.kills or (not workers and chance.random() < 0.95):
                 continue
             before = grid.records()
             kind = chance.choices(list(VICTIMS), list(VICTIMS.values()))[0]
@@ -211,7 +174,7 @@ def main(asked: argparse.Namespace) -> int:
         while ends.total() < asked.kills:
             grids += 1
             grid = Grid(Path(folder) / f"grid-{grids}", asked)
-            found += list(disturb(grid, asked.kills, chance, ends))
+            found += list(disturb(grid, asked, chance, ends))
             got = grid.outcome()
             found += [
                 f"grid {grids}: {place}: {what} differ"
@@ -233,4 +196,6 @@ if __name__ == "__main__":
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--methods", default="fm-ot,ddpm,reflow-2")
     parser.add_argument("--seeds", type=int, default=4)
+    parser.add_argument("--metrics", default="nfe,fid,nll")
+    parser.add_argument("--pause", type=float, default=2.0, help="mean seconds from kill to kill")
     sys.exit(main(parser.parse_args()))
