@@ -36,7 +36,6 @@ SETTINGS = """
     nll.rtol=1e-2 nll.atol=1e-2 nll.probes=1 options.reflow-2.pairs=40 options.reflow-2.solver_steps=2
 """
 VICTIMS = {"worker": 24, "server": 1, "scheduler": 1, "all": 1}  # how often each, where there is a worker
-Contents = dict[str, dict[str, bytes]]
 
 
 class Grid:
@@ -67,16 +66,16 @@ class Grid:
         ours = descendants(scheduler)
         return [status.pid for status in found if status.state == "running" and status.pid in ours]
 
-    def records(self) -> Contents:
+    def records(self) -> dict[str, dict[str, bytes]]:
         """What must never be lost: run.json, training.json and the whole lines of metrics.jsonl."""
-        kept: Contents = {}
+        kept = {}
         for directory in find_runs(self.results):
             files = [directory.path / name for name in ("run.json", "training.json", "metrics.jsonl")]
             found = {path.name: path.read_bytes() for path in files if path.exists()}
             kept[str(directory.path)] = {name: text[: text.rfind(b"\n") + 1] for name, text in found.items()}
         return kept
 
-    def violations(self, before: Contents) -> Iterator[str]:
+    def violations(self, before: dict[str, dict[str, bytes]]) -> Iterator[str]:
         """What is gone since then, or cannot be read."""
         now = self.records()
         for place, files in before.items():
@@ -119,8 +118,7 @@ def losses(directory: RunDirectory) -> list[tuple[int, float, float]]:
 
 def average(path: Path) -> bytes:
     """The averaged weights of a checkpoint, as bytes."""
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return bytes(state["average"].numpy().tobytes())
+    return bytes(torch.load(path, map_location="cpu", weights_only=True)["average"].numpy())
 
 
 def descendants(pid: int) -> list[int]:
