@@ -38,7 +38,8 @@ def make(name: str, directory: Path, run_name: str) -> Logger:
     Raises:
         FmbenchError: there is no such logger, or its package is not installed.
     """
-    return LOGGERS[name][1](package_of(name), directory, run_name)
+    package = package_of(name)
+    return LOGGERS[name][1](package, directory, run_name)
 
 
 def package_of(name: str) -> Any:
