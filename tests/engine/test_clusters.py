@@ -66,6 +66,7 @@ def cluster():
     cluster.shutdown()
 
 
+@pytest.mark.slow
 class TestRay:
     def engine(self, timeout=None, **options):
         from fmbench.engine.ray import Ray
