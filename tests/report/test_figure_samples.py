@@ -62,7 +62,7 @@ def test_configurations_of_a_method_are_told_apart_by_what_differs(tmp_path):
 def test_rows_are_chosen_by_name_or_pattern(tmp_path):
     keep(tmp_path, images(4), methods=["fm-ot", "fm-vp", "ddpm"])
     assert titles(draw("samples", Order(tmp_path, "digits", rows=("fm-*",)))) == ["fm-ot", "fm-vp"]
-    with pytest.raises(FmbenchError, match=r"unknown method in this store 'fm-oh'. Did you mean 'fm-ot'"):
+    with pytest.raises(FmbenchError, match=r"unknown method of this store 'fm-oh'. Did you mean 'fm-ot'"):
         draw("samples", Order(tmp_path, "digits", rows=("ddpm", "fm-oh")))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Iterable
 from pathlib import Path
 
-from fmbench.errors import FmbenchError, unknown
+from fmbench.errors import FmbenchError
 from fmbench.report.figures.kinds import Order
 from fmbench.report.table import label
+from fmbench.report.view import matching
 from fmbench.store.run import RunDirectory, find_runs, subfolders
 
 
@@ -39,23 +39,8 @@ def runs_of(order: Order) -> list[RunDirectory]:
             f"no runs of {order.dataset!r} in {str(order.root)!r}: run 'fmbench run --dataset {order.dataset}' first, "
             "or give --results-dir"
         )
-    wanted = chosen_methods([method_of(run) for run in runs], order.rows)
+    wanted = matching({method_of(run) for run in runs}, order.rows)
     return [run for run in runs if method_of(run) in wanted]
-
-
-def chosen_methods(methods: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
-    """The methods that one of the patterns matches; all of them where there is no pattern.
-
-    Raises:
-        FmbenchError: a pattern matches none.
-    """
-    found: set[str] = set()
-    for pattern in patterns:
-        matching = {name for name in methods if fnmatchcase(name, pattern)}
-        if not matching:
-            raise unknown("method in this store", pattern, set(methods))
-        found |= matching
-    return frozenset(found if patterns else methods)
 
 
 def method_of(run: RunDirectory) -> str:
