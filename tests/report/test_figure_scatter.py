@@ -110,12 +110,16 @@ class TestNfe:
 
     def test_the_curve_of_fixed_steps_is_the_mean_over_seeds(self, tmp_path):
         for value, run in zip((8.0, 10.0), tiny_plan(methods=["fm-ot"], seeds=[0, 1]), strict=True):
-            details = {"measure": "fid", "curve": [{"nfe": 5.0, "value": value}, {"nfe": 10.0, "value": 4.0}]}
+            curve = [{"nfe": 5.0, "value": value}, {"nfe": 10.0, "value": 4.0}]
+            details = {"measure": "fid", "solver": "heun", "curve": curve}
             numbers = [number(run, "fid", 2.0, family="digits-v1"), number(run, "nfe", 100.0)]
             fill(tmp_path, run, [*numbers, number(run, "nfe-10pct", 10.0, family="digits-v1", details=details)])
-        axes = only(draw("nfe", Order(tmp_path, "digits")))
-        (curve,) = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_marker() == "."]
-        assert np.asarray(curve.get_xydata()).tolist() == [[5.0, 9.0], [10.0, 4.0]]
+        picture = draw("nfe", Order(tmp_path, "digits"))
+        axes = only(picture)
+        assert "Lines: fixed steps (heun); large markers: the headline sampler." in said(picture)
+        assert np.asarray(line(axes, "curve of fm-ot").get_xydata()).tolist() == [[5.0, 9.0], [10.0, 4.0]]
+        (link,) = [one for one in axes.lines if one.get_linestyle() == ":"]
+        assert np.asarray(link.get_xydata()).tolist() == [[10.0, 4.0], [100.0, 2.0]]
         assert axes.get_xlim()[0] < 5
         assert axes.get_ylim()[1] > 9
 
@@ -125,7 +129,7 @@ class TestNfe:
         numbers = [number(run, "nll", 2.0), number(run, "nfe", 100.0)]
         fill(tmp_path, run, [*numbers, number(run, "nfe-10pct", 5.0, details=details)])
         axes = only(draw("nfe", Order(tmp_path, "digits", number="nll")))
-        assert not [one for one in axes.lines if one.get_marker() == "."]
+        assert not [one for one in axes.lines if one.get_label().startswith("curve of")]
 
     def test_numbers_of_another_protocol_are_left_out_and_named(self, store):
         (run,) = tiny_plan(methods=["nsf"])
@@ -190,8 +194,7 @@ class TestCost:
         numbers = [number(run, "fid", 2.0, family="digits-v1")]
         fill(tmp_path, run, [*numbers, number(run, "steps-10pct", 6, family="digits-v1", details=details)])
         axes = only(draw("cost", Order(tmp_path, "digits")))
-        (drawn,) = [one for one in axes.lines if one.get_marker() == "."]
-        assert np.asarray(drawn.get_xydata()).tolist() == [[5.0, 8.0], [9.0, 4.0]]
+        assert np.asarray(line(axes, "curve of fm-ot").get_xydata()).tolist() == [[5.0, 8.0], [9.0, 4.0]]
 
 
 class TestPareto:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fmbench.config import canonical
@@ -18,11 +18,12 @@ Key = tuple[str, str, str]
 
 
 class Curve(NamedTuple):
-    """A row's curve, the mean over its seeds."""
+    """A row's curve, the mean over its seeds, and the solver that drew its samples, where one did at every point."""
 
     label: str
     xs: tuple[float, ...]
     ys: tuple[float, ...]
+    solver: str = ""
 
 
 def curves_of(order: Order, subject: Subject, column: Column, name: str, cost: str) -> list[Curve]:
@@ -37,11 +38,11 @@ def curves_of(order: Order, subject: Subject, column: Column, name: str, cost: s
     """
     if not any(row.cell(name) for row in subject.rows):
         return []
-    kept: dict[Key, list[list[dict[str, Any]]]] = defaultdict(list)
+    kept: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for run in find_runs(order.root, order.dataset):
         record = run.record()
         for numbers in evaluations(run.metrics()).values():
-            kept[key_of(record, numbers)] += list(points_of(numbers, column, name))
+            kept[key_of(record, numbers)] += list(details_of(numbers, column, name))
     rows = [
         (row, kept[row.request.method.name, row.request.config_id, canonical(dict(row.overrides))])
         for row in subject.rows
@@ -56,17 +57,17 @@ def key_of(record: RunRecord, numbers: Iterable[MetricRecord]) -> Key:
     return request.method.name, request.config_id, canonical({**record.overrides, **evaluation})
 
 
-def points_of(numbers: Iterable[MetricRecord], column: Column, name: str) -> Iterable[list[dict[str, Any]]]:
-    """The curve among the numbers of a run."""
+def details_of(numbers: Iterable[MetricRecord], column: Column, name: str) -> Iterable[dict[str, Any]]:
+    """What stands beside the number of a run that keeps a curve."""
     for number in numbers:
         details = number.details
         if number.name == name and details.get("measure") == column.name and number.family == column.family:
-            yield details["curve"]
+            yield details
 
 
-def mean_of(row: Row, seeds: list[list[dict[str, Any]]], cost: str) -> Curve:
+def mean_of(row: Row, seeds: Sequence[dict[str, Any]], cost: str) -> Curve:
     """The mean of curves, point by point, over the points that all seeds have."""
-    points = list(zip(*seeds, strict=False))
+    points = list(zip(*(details["curve"] for details in seeds), strict=False))
     xs = tuple(sum(one[cost] for one in point) / len(point) for point in points)
     ys = tuple(sum(one["value"] for one in point) / len(point) for point in points)
-    return Curve(row.label, xs, ys)
+    return Curve(row.label, xs, ys, seeds[0].get("solver", ""))

@@ -32,7 +32,8 @@ def nfe(order: Order) -> Figure:
         axes.set(xlabel=COST.label, ylabel=axis_label(column))
         draw_cloud(axes, cloud, COST, cloud.costs)
         family_legend(picture, cloud)
-        lines = "Lines: the solver with fixed steps; markers: the headline sampler." if cloud.curves else ""
+        solvers = ", ".join(sorted({curve.solver for curve, _ in cloud.curves}))
+        lines = f"Lines: fixed steps ({solvers}); large markers: the headline sampler." if cloud.curves else ""
         caption(picture, *subject.sentences([column]), *cloud.sentences(COST, column), lines)
         settle(picture)
         name_all(axes, cloud)

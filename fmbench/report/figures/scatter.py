@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fmbench.report.figures.cloud import DECADE, Cloud, Cost, logarithmic
+from fmbench.report.figures.cloud import DECADE, Cloud, Cost, Dot, logarithmic
+from fmbench.report.figures.curves import Curve
 from fmbench.report.figures.labels import HALF, Label, extent, in_points, overlaps, place, thin
-from fmbench.report.figures.looks import family_handles
+from fmbench.report.figures.looks import Look, family_handles
 from fmbench.report.figures.style import GREY, SMALL
 from fmbench.report.figures.subject import Amount
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.06  # of an axis, on each side
 FAINT = 0.35
+CURVE = "curve of"
 LEVEL = (0, (4, 3))  # dashes
 
 
@@ -38,17 +40,7 @@ def draw_cloud(axes: Axes, cloud: Cloud, cost: Cost, costs: Sequence[Amount]) ->
     for level in cloud.levels:
         axes.axhline(level.value, color=GREY, linewidth=0.7, linestyle=LEVEL, zorder=1, label=level.name)
     for curve, look in cloud.curves:
-        axes.plot(
-            curve.xs,
-            curve.ys,
-            color=look.colour,
-            linestyle=look.dashes,
-            linewidth=0.7,
-            marker=".",
-            markersize=2.5,
-            alpha=0.7,
-            zorder=2,
-        )
+        draw_curve(axes, curve, look, cloud.dots)
     for dot in cloud.dots:
         axes.errorbar(
             dot.x.mean,
@@ -64,6 +56,24 @@ def draw_cloud(axes: Axes, cloud: Cloud, cost: Cost, costs: Sequence[Amount]) ->
             zorder=3,
             label=dot.label,
         )
+
+
+def draw_curve(axes: Axes, curve: Curve, look: Look, dots: Sequence[Dot]) -> None:
+    """A thin line with the row's marker, and a dotted one from its end to the row's dot."""
+    thinly: dict[str, Any] = {"color": look.colour, "linewidth": 0.7, "alpha": 0.7, "zorder": 2}
+    axes.plot(
+        curve.xs,
+        curve.ys,
+        linestyle=look.dashes,
+        marker=look.marker,
+        markersize=2.5,
+        markeredgewidth=0,
+        label=f"{CURVE} {curve.label}",
+        **thinly,
+    )
+    for dot in dots:
+        if dot.label == curve.label:
+            axes.plot([curve.xs[-1], dot.x.mean], [curve.ys[-1], dot.y.mean], linestyle=":", **thinly)
 
 
 def scale(axes: Axes, along: Literal["x", "y"], amounts: Sequence[Amount], ratio: float = DECADE) -> None:
