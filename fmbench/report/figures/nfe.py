@@ -27,7 +27,7 @@ def nfe(order: Order) -> Figure:
     subject = Subject.of(order)
     column = subject.column(order.number or subject.quality())
     cloud = Cloud.of(subject, column, COST, curves_of(order, subject, column, "nfe-10pct", "nfe"))
-    with figure(height=4.4) as picture:
+    with figure(height=5.6 if cloud.curves else 4.4) as picture:
         axes = picture.subplots()
         axes.set(xlabel=COST.label, ylabel=axis_label(column))
         draw_cloud(axes, cloud, COST, cloud.costs)
