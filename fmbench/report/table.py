@@ -163,7 +163,7 @@ def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metric
     """A run's numbers, by how their evaluation differed from the defaults; the default one if there are none."""
     groups: dict[Evaluation, list[MetricRecord]] = defaultdict(list)
     for record in records:
-        groups[tuple(sorted(record.evaluation.items()))].append(record)
+        groups[tuple(sorted(record.evaluation.items())) if record.evaluation else ()].append(record)
     return dict(groups) or {(): []}
 
 

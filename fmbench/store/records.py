@@ -168,7 +168,7 @@ class TrainingSummary(Record, frozen=True, kw_only=True):
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-def parse(kind: type[RecordT], content: bytes, where: Path) -> RecordT:
+def parse(kind: type[RecordT], content: bytes, where: Path | str) -> RecordT:
     """The record that a file, or a line of one, holds.
 
     Raises:
@@ -185,7 +185,7 @@ def parse(kind: type[RecordT], content: bytes, where: Path) -> RecordT:
     return validated(kind, files.parse_json(content, where), where)
 
 
-def parse_lines(kind: type[RecordT], content: bytes, where: Path) -> list[RecordT]:
+def parse_lines(kind: type[RecordT], content: bytes, where: Path | str) -> list[RecordT]:
     """The records in the lines of a file; lines that a crash tore are skipped.
 
     Raises:
@@ -201,7 +201,7 @@ def parse_lines(kind: type[RecordT], content: bytes, where: Path) -> list[Record
     return [record for _, record in split(kind, content, where)]
 
 
-def split(kind: type[RecordT], content: bytes, where: Path) -> Iterator[tuple[bytes, RecordT]]:
+def split(kind: type[RecordT], content: bytes, where: Path | str) -> Iterator[tuple[bytes, RecordT]]:
     """Each line of a file beside its record; lines that a crash tore are skipped.
 
     Raises:
@@ -214,7 +214,7 @@ def split(kind: type[RecordT], content: bytes, where: Path) -> Iterator[tuple[by
             continue
 
 
-def validated(kind: type[RecordT], content: Any, where: Path) -> RecordT:
+def validated(kind: type[RecordT], content: Any, where: Path | str) -> RecordT:
     """The record of a JSON value, brought up to date first.
 
     Raises:

@@ -163,7 +163,7 @@ class RunDirectory:
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
-        path = self.path / "metrics.jsonl"
+        path = os.path.join(self.path, "metrics.jsonl")  # noqa: PTH118 - a fifth of the time, see `_find`
         found = latest(parse_lines(MetricRecord, files.read_bytes(path) or b"", path))
         return [record for numbers in found.values() for record in numbers.values()]
 
@@ -188,7 +188,7 @@ class RunDirectory:
         return record
 
     def _find(self, name: str, kind: type[RecordT]) -> RecordT | None:
-        path = self.path / name
+        path = os.path.join(self.path, name)  # noqa: PTH118 - of tens of thousands of files, in a fifth of the time
         content = files.read_bytes(path)
         return None if content is None else parse(kind, content, path)
 
@@ -207,8 +207,13 @@ def find_runs(root: Path, dataset: str = "*") -> Iterator[RunDirectory]:
         for method in subfolders(data):
             for configuration in subfolders(method):
                 for seed in subfolders(configuration):
-                    if SEED.fullmatch(seed.name) and (seed / "run.json").is_file():
+                    if SEED.fullmatch(seed.name) and is_run(seed):
                         yield RunDirectory(seed)
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a folder is a run's: `Path` would take several times as long, of thousands."""
+    return os.path.isfile(os.path.join(folder, "run.json"))  # noqa: PTH113, PTH118
 
 
 def subfolders(folder: Path) -> list[Path]:

@@ -190,12 +190,11 @@ class TestRefusals:
         directory.add_metrics([number(run, "nll", 2.5)])
         assert {record.name for record in directory.metrics()} == {"nfe", "nll"}
 
-    def test_a_file_that_may_not_be_read(self, directory, monkeypatch):
-        def refuse(path):
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(files.Path, "read_bytes", refuse)
-        with pytest.raises(FmbenchError, match=r"cannot read .*run.json: Permission denied"):
+    def test_a_file_that_cannot_be_read(self, directory):
+        path = directory.path / "run.json"
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(FmbenchError, match=r"cannot read .*run.json: Is a directory"):
             directory.record()
 
     @pytest.mark.usefixtures("directory")
