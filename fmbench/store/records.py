@@ -196,7 +196,7 @@ def parse_lines(kind: type[RecordT], content: bytes, where: Path | str) -> list[
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass  # one by one, below
     else:
-        if len(records) == content.count(b"\n") and all(one.schema_ == migrations.SCHEMA for one in records):
+        if len(records) == content.count(b"\n") and {one.schema_ for one in records} <= {migrations.SCHEMA}:
             return records
     return [record for _, record in split(kind, content, where)]
 
