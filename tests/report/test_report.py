@@ -12,6 +12,7 @@ from fmbench.report import grid, latex, markdown, render, terminal
 from fmbench.report.cells import half_width
 from fmbench.report.sheet import Entry, Section
 from fmbench.report.table import build
+from fmbench.report.terminal import row
 from fmbench.report.view import View
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
@@ -226,3 +227,13 @@ class TestFigures:
             plot_samples(tmp_path, "digits", tmp_path / "a.png")
         with pytest.raises(FmbenchError, match="end it in"):
             plot_samples(tmp_path, "digits", tmp_path / "a.gif")
+
+
+def test_bold_numbers_stand_where_plain_ones_would():
+    def line(best):
+        entries = [Entry("1.0", best), Entry("2"), Entry("3.0", best)]
+        return list(row(["name"], entries, [5, 5, 5]))
+
+    plain, bold = line(False), line(True)
+    assert "".join(one.text for one in plain) == "".join(one.text for one in bold) == " name    1.0      2    3.0  \n"
+    assert [one.text for one in bold if one.style] == ["1.0", "3.0"]
