@@ -12,8 +12,8 @@ from fmbench import commands
 from fmbench.cli.run import parse_seeds
 from fmbench.discovery import load_plugins
 from fmbench.report import table
-from fmbench.report.render import markdown
 from tests.helpers import carry_out, tiny_plan
+from tests.report.made_up import text
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
@@ -61,7 +61,7 @@ def test_its_tables_are_those_of_the_reference_results(dataset):
     """`fmbench table --results-dir results/reference --dataset NAME --format md`, to the byte."""
     block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", README, flags=re.DOTALL)
     assert block is not None
-    assert block[1] == markdown(table.build(REFERENCE, dataset))
+    assert block[1] == text(table.build(REFERENCE, [dataset]))
 
 
 def test_the_metric_of_the_plugin_guide_measures(tmp_path):

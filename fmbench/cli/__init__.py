@@ -31,7 +31,7 @@ app.command("eval")(evaluation.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
 app.command("table")(table.command)
-app.command("plot")(plot.command)
+app.command("plot", help=plot.HELP)(plot.command)
 app.command("merge")(merge.command)
 app.command("gc")(gc.command)
 

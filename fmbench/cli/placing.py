@@ -125,7 +125,8 @@ def carry_out(
 ) -> None:
     """Run, print the table, and leave with 1 where a number is missing, with 130 where Ctrl-C came."""
     from fmbench import commands
-    from fmbench.report.render import rich_table
+    from fmbench.report.sheet import sheets
+    from fmbench.report.terminal import rich_table
     from fmbench.watching import LiveWatch, Watch
 
     engine = place.build(plugins, orders, results, console)
@@ -136,6 +137,6 @@ def carry_out(
     except KeyboardInterrupt:
         console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    Console(highlight=False).print(rich_table(outcome.rows))
+    Console(highlight=False).print(rich_table(sheets(outcome.rows)))
     if not outcome.complete:
         raise typer.Exit(1)

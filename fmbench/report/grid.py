@@ -1,15 +1,13 @@
-"""The heads and cells of a dataset's table, as plain text."""
+"""The heads of a dataset's table and its numbers, as plain text."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
 from fmbench.errors import unknown
 from fmbench.report.cells import Cell, Column
-from fmbench.report.compare import ranking
 from fmbench.report.numbers import NUMBERS, is_floor, number
 from fmbench.report.table import Row
 
@@ -17,14 +15,6 @@ ARROWS = {"lower": " \u2193", "higher": " \u2191", "": ""}
 DAGGER = "\u2020"
 ALL = "all"
 PLAIN = {"vlb", "fid-ratio"}  # their heads need no family: there is one, or the column before has it
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What stands in a place of the table, and whether it is the best of its column for certain."""
-
-    text: str
-    best: bool = False
 
 
 def by_dataset(rows: Iterable[Row]) -> list[tuple[str, list[Row]]]:
@@ -98,22 +88,6 @@ def head(column: Column) -> tuple[str, str]:
     if column.family and column.name not in PLAIN:
         return label, f"{column.family}, n={column.n}"
     return label, "" if column.unit == label else column.unit
-
-
-def body(rows: Sequence[Row], columns: Sequence[Column]) -> list[list[Entry]]:
-    """The table's lines."""
-    standings = {column: ranking(rows, column) for column in columns}
-    lines = []
-    for index, row in enumerate(rows):
-        known = []
-        for column in columns:
-            rank = standings[column][index]
-            text = text_of(column, row.cells[column], row.seeds) if column in row.cells else missing(row, column)
-            known.append(Entry(text, rank is not None and rank.best))
-        seconds = "" if row.train_seconds is None else f"{row.train_seconds:.0f}"
-        params = "" if row.params is None else si(row.params)
-        lines.append([Entry(row.label), Entry(str(row.seeds)), *known, Entry(seconds), Entry(params)])
-    return lines
 
 
 def si(count: int) -> str:

@@ -1,4 +1,4 @@
-"""What stands below a table: floors, protocols, and why a number is missing."""
+"""What stands below a table: floors, protocols, and what its numbers are worth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fmbench.solvers import SAMPLERS
 
 
 def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
-    """The floors, the protocol, what the numbers are worth, and the reasons of what is missing.
+    """The floors, the protocol, and what the numbers are worth.
 
     Args:
         rows: of one dataset.
@@ -27,7 +27,6 @@ def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     lines += family_lines(rows, columns)
     lines += error_lines(rows, columns)
     lines += warning_lines(rows, columns)
-    lines += gathered((row.label, reason) for row in rows for reason in row.reasons)
     return [*lines, *rank_lines(rows, columns), *seed_lines(rows)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,20 +13,23 @@ from rich.console import Console
 from fmbench.report.cells import Column
 from fmbench.report.compare import Rank, comparable, paired, ranking
 from fmbench.report.grid import by_dataset
+from fmbench.report.html import html
+from fmbench.report.latex import latex
+from fmbench.report.markdown import markdown
+from fmbench.report.numbers import NUMBERS
+from fmbench.report.sheet import Sheet, sheets
 from fmbench.report.table import Row
 from fmbench.report.terminal import rich_table
-from fmbench.report.text import latex, markdown
+from fmbench.report.view import View, arranged
 
 if TYPE_CHECKING:
     import pandas
 
-__all__ = [
-    "DATA", "FORMATS", "TEXTS", "csv_table", "frame", "json_table", "latex", "markdown", "record", "rich_table", "show",
-]  # fmt: skip
 CSV_COLUMNS = (
     "dataset", "method", "n_seeds", "status", "nll", "nll_ci", "nll_unit", "nll_family", "fid", "fid_ci",
     "fid_features", "nfe", "nfe_ci", "train_seconds", "params",
 )  # fmt: skip
+BEFORE, AFTER = CSV_COLUMNS[:4], CSV_COLUMNS[-2:]  # of every row, whichever numbers are asked for
 
 
 def frame(rows: Sequence[Row]) -> pandas.DataFrame:
@@ -37,51 +40,112 @@ def frame(rows: Sequence[Row]) -> pandas.DataFrame:
     return table.astype({"n_seeds": "Int64", "params": "Int64"})
 
 
-def csv_table(rows: Sequence[Row]) -> str:
-    """One line a row, eight significant digits, empty cells where there is no number."""
+def csv_table(rows: Sequence[Row], view: View | None = None) -> str:
+    """One line a row, eight significant digits, empty cells where there is no number.
+
+    Under CSV_COLUMNS; or, where the view names numbers, BEFORE, each of them and its interval, and AFTER.
+    """
+    view = view or View()
+    keys = CSV_COLUMNS if view.columns is None else (*BEFORE, *csv_keys(view.columns), *AFTER)
+    return csv_text([keys, *(list(record(row, keys).values()) for row in arranged(rows, view))])
+
+
+def csv_keys(names: Collection[str]) -> list[str]:
+    """The keys of numbers, in the table's order."""
+    order = list(NUMBERS)
+    known = sorted(names, key=lambda name: (order.index(name) if name in order else len(order), name))
+    return [key for name in known for key in (name, f"{name}_ci")]
+
+
+def csv_text(lines: Iterable[Sequence[Any]]) -> str:
+    """Lines of CSV."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        writer.writerow([f"{value:.8g}" if isinstance(value, float) else value for value in record(row).values()])
+    for line in lines:
+        writer.writerow([f"{value:.8g}" if isinstance(value, float) else value for value in line])
     return table.getvalue()
 
 
-def json_table(rows: Sequence[Row]) -> str:
-    """An array of objects: the CSV's keys and what does not fit into them."""
+def json_table(rows: Sequence[Row], view: View | None = None) -> str:
+    """An array of objects: the CSV's keys and what does not fit into them; of the view's numbers, or of all."""
+    view = view or View()
     objects = []
-    for _, group in by_dataset(rows):
+    for _, group in by_dataset(arranged(rows, view)):
         standings = {column: ranking(group, column) for column in {column for row in group for column in row.cells}}
         for index, row in enumerate(group):
             numbers = sorted(row.cells, key=lambda column: column.name)
-            said = [number_of(row, group, column, standings[column][index]) for column in numbers]
+            said = [
+                number_of(row, group, column, standings[column][index])
+                for column in numbers
+                if view.columns is None or column.name in view.columns
+            ]
             objects.append({**record(row), **extras(row), "numbers": said})
-    return json.dumps(objects, indent=1, ensure_ascii=False) + "\n"
+    return json_text(objects)
 
 
-DATA: Mapping[str, Callable[[Sequence[Row]], str]] = {"csv": csv_table, "json": json_table}
-"""Formats for programs: all numbers, whichever a text table would show."""
-TEXTS: Mapping[str, Callable[[Sequence[Row], Collection[str] | None], str]] = {"latex": latex, "md": markdown}
+def json_text(value: Any) -> str:
+    """Indented JSON."""
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def csv_sheets(tables: Sequence[Sheet]) -> str:
+    """Tables as they are read, one line a row, after the name of its dataset."""
+    lines = []
+    for table in tables:
+        lines.append(["dataset", *(" ".join(filter(None, head)) for head in table.heads)])
+        lines += [[table.title, *(entry.text for entry in line)] for part in table.sections for line in part.lines]
+    return csv_text(lines)
+
+
+def json_sheets(tables: Sequence[Sheet]) -> str:
+    """Tables as they are read, an array of objects under their heads."""
+    return json_text(
+        [
+            {
+                "dataset": table.title,
+                "rows": [
+                    dict(
+                        zip(
+                            (" ".join(filter(None, head)) for head in table.heads),
+                            (entry.text for entry in line),
+                            strict=True,
+                        )
+                    )
+                    for part in table.sections
+                    for line in part.lines
+                ],
+                "notes": table.below(),
+            }
+            for table in tables
+        ]
+    )
+
+
+TEXTS: Mapping[str, Callable[[Sequence[Sheet]], str]] = {"md": markdown, "latex": latex, "html": html}
 """Formats to read beside the terminal's."""
+DATA: Mapping[str, Callable[[Sequence[Row], View | None], str]] = {"csv": csv_table, "json": json_table}
+"""Formats for programs: all numbers, whichever a text table would show."""
 FORMATS = ("rich", *TEXTS, *DATA)
 
 
-def show(rows: Sequence[Row], form: str, console: Console, names: Collection[str] | None = None) -> None:
-    """Print a table in one of FORMATS; all but the first as exact bytes.
-
-    Args:
-        rows: of the table.
-        form: one of FORMATS.
-        console: where to.
-        names: of the numbers that a format to read shows; None for the headline ones.
-    """
-    if form == "rich":
-        console.print(rich_table(rows, names))
+def show(rows: Sequence[Row], form: str, console: Console, view: View | None = None) -> None:
+    """Print the table of a store's rows in one of FORMATS; in all but the first as exact bytes."""
+    if form in DATA:
+        console.file.write(DATA[form](rows, view))
     else:
-        console.file.write(DATA[form](rows) if form in DATA else TEXTS[form](rows, names))
+        show_sheets(sheets(rows, view), form, console)
 
 
-def record(row: Row) -> dict[str, Any]:
+def show_sheets(tables: Sequence[Sheet], form: str, console: Console) -> None:
+    """Print tables that are to be read in one of FORMATS."""
+    written = {**TEXTS, "csv": csv_sheets, "json": json_sheets}
+    if form == "rich":
+        console.print(rich_table(tables))
+    else:
+        console.file.write(written[form](tables))
+
+
+def record(row: Row, keys: Sequence[str] = CSV_COLUMNS) -> dict[str, Any]:
     """A row under the CSV's keys."""
     values: dict[str, Any] = {
         "dataset": row.request.dataset.name,
@@ -91,15 +155,13 @@ def record(row: Row) -> dict[str, Any]:
         "train_seconds": None if row.train_seconds is None else round(row.train_seconds, 1),
         "params": row.params,
     }
-    for name in ("nll", "fid", "nfe"):
-        found = row.cell(name)
-        values[name] = found[1].mean if found else None
-        values[f"{name}_ci"] = found[1].interval if found else None
-        if found and name == "nll":
-            values |= {"nll_unit": found[0].unit, "nll_family": found[1].family}
-        if found and name == "fid":
-            values["fid_features"] = found[1].family
-    return {key: values.get(key) for key in CSV_COLUMNS}
+    for column, cell in row.cells.items():
+        values |= {column.name: cell.mean, f"{column.name}_ci": cell.interval}
+        if column.name == "nll":
+            values |= {"nll_unit": column.unit, "nll_family": cell.family}
+        if column.name == "fid":
+            values["fid_features"] = cell.family
+    return {key: values.get(key) for key in keys}
 
 
 def extras(row: Row) -> dict[str, Any]:

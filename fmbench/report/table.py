@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
@@ -28,9 +29,9 @@ class Row:
         label: the method's name and, where the table has several rows of it, what tells this one apart.
         family: the method's; "" where the store is too old to know it.
         status: the worst state of its seeds.
-        reasons: why numbers are missing.
+        failures: why its runs ended, where they did not end well.
         inapplicable: metrics that the method cannot have.
-        unavailable: numbers that could not be had, as `reasons` says.
+        unavailable: metrics whose numbers could not be had, and why.
         cells: by column.
         sampler: how its samples were drawn.
         summaries: what training cost, by seed.
@@ -42,9 +43,9 @@ class Row:
     label: str
     family: str
     status: str
-    reasons: tuple[str, ...]
+    failures: tuple[str, ...]
     inapplicable: frozenset[str]
-    unavailable: frozenset[str]
+    unavailable: Mapping[str, tuple[str, ...]]
     cells: Mapping[Column, Cell]
     sampler: Mapping[str, Any]
     summaries: tuple[TrainingSummary, ...]
@@ -53,6 +54,11 @@ class Row:
     def cell(self, name: str) -> tuple[Column, Cell] | None:
         """The number of that name; a row has one protocol, hence one such column."""
         return next(((column, cell) for column, cell in self.cells.items() if column.name == name), None)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why numbers are missing."""
+        return (*self.failures, *(why for reasons in self.unavailable.values() for why in reasons))
 
     @property
     def train_seconds(self) -> float | None:
@@ -79,12 +85,12 @@ Evaluation = tuple[tuple[str, Scalar], ...]
 Wanted = Callable[[RunDirectory, Mapping[str, Scalar]], bool]
 
 
-def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) -> list[Row]:
+def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | None = None) -> list[Row]:
     """The rows of a store, ordered by dataset and method.
 
     Args:
         root: the results directory.
-        dataset: only this one's.
+        datasets: only theirs.
         wanted: given a run's directory and evaluation overrides, whether to show them; None for all.
 
     Raises:
@@ -95,14 +101,14 @@ def build(root: Path, dataset: str | None = None, wanted: Wanted | None = None) 
     columns = Columns()
     rows: dict[str, Row] = {}
     # One configuration after the other, so that the records of a large store are not all in memory at once.
-    for seeds in by_configuration(find_runs(root, dataset or "*")):
+    for seeds in by_configuration(chain.from_iterable(find_runs(root, name) for name in datasets or ["*"])):
         for evaluation, group in by_evaluation(seeds, wanted):
             record = group.runs[-1]
             request = record.request
             key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
             rows[key] = _row(group, {**record.overrides, **dict(evaluation)}, columns)
     if not rows:
-        place = f"{str(root)!r}" + (f" for dataset {dataset!r}" if dataset else "")
+        place = f"{str(root)!r}" + (f" for dataset {', '.join(datasets)}" if datasets else "")
         raise FmbenchError(f"no runs in {place}: run 'fmbench run' first, or give --results-dir")
     return labelled([rows[key] for key in sorted(rows)])
 
@@ -143,7 +149,19 @@ def labelled(rows: list[Row]) -> list[Row]:
     return [replace(row, label=label(row, twins[row.request.dataset.name, row.request.method.name])) for row in rows]
 
 
-def label(row: Row, twins: list[Row]) -> str:
+class Configured(Protocol):
+    """A method under one configuration: a row of the table, or the record of a run."""
+
+    @property
+    def request(self) -> TrainingRequest:
+        """What was asked."""
+
+    @property
+    def overrides(self) -> Mapping[str, Scalar]:
+        """How that differs from the defaults."""
+
+
+def label(row: Configured, twins: Sequence[Configured]) -> str:
     """The method's name, with the overrides that not all of its twins share."""
     name = row.request.method.name
     if len(twins) == 1:
@@ -169,9 +187,10 @@ def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metric
 
 def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
     records = [record for _, record in group.records]
-    absent = [record for record in records if record.value is None and record.reason != NOT_APPLICABLE]
-    reasons = [status.reason for status in group.statuses if status.reason]
-    reasons += [f"{record.name}: {record.reason}" for record in absent]
+    absent: dict[str, dict[str, None]] = defaultdict(dict)
+    for record in records:
+        if record.value is None and record.reason != NOT_APPLICABLE:
+            absent[record.metric][f"{record.name}: {record.reason}"] = None
     states = {status.state for status in group.statuses}
     columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
     for seed, record in group.records:
@@ -185,9 +204,9 @@ def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
         label=request.method.name,
         family=group.runs[0].family,
         status=next(state for state in WORST_FIRST if state in states),
-        reasons=tuple(dict.fromkeys(reasons)),
+        failures=tuple(dict.fromkeys(status.reason for status in group.statuses if status.reason)),
         inapplicable=frozenset(record.metric for record in records if record.reason == NOT_APPLICABLE),
-        unavailable=frozenset(record.metric for record in absent),
+        unavailable={metric: tuple(reasons) for metric, reasons in absent.items()},
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=samplers[0] if samplers else {},
         summaries=tuple(group.summaries),

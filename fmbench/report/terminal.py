@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
@@ -11,29 +11,27 @@ from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 
-from fmbench.report.grid import Entry, body, by_dataset, columns_of, heads
-from fmbench.report.notes import notes
-from fmbench.report.table import Row
+from fmbench.report.sheet import TIED, Entry, Section, Sheet
 
 SPACING, EDGE = 2, 1  # after a column, before the first
-RULE, BOLD = "\u2500", Style(bold=True)
+RULE, BOLD, FAMILY = "\u2500", Style(bold=True), Style(italic=True)
 Lines = Iterator[Segment]
 
 
-def rich_table(rows: Sequence[Row], names: Collection[str] | None = None) -> RenderableType:
-    """One table a dataset, its protocol and its floors below.
-
-    Args:
-        rows: of the table.
-        names: of the numbers to show; None for the headline ones.
-    """
+def rich_table(sheets: Sequence[Sheet]) -> RenderableType:
+    """One table a dataset, its footnotes and protocol below."""
     parts: list[RenderableType] = []
-    for dataset, group in by_dataset(rows):
-        columns = columns_of(group, names)
-        head = [[text, *qualifier.split(", ")] for text, qualifier in heads(columns)]
-        parts.append(Folded(dataset, head, body(group, columns)))
-        parts += [*(Text(line, style="dim") for line in notes(group, columns)), Text("")]
+    for sheet in sheets:
+        head = [[text, *qualifier.split(", ")] for text, qualifier in sheet.heads]
+        parts.append(Folded(sheet.title, head, sheet.sections))
+        parts += [*(Text(line, style="dim") for line in sheet.below()), Text("")]
     return Group(*parts)
+
+
+def text_of(entry: Entry) -> str:
+    """An entry with its marks."""
+    tied = TIED if entry.tied else ""
+    return f"{entry.text}{tied} [{', '.join(entry.marks)}]" if entry.marks else f"{entry.text}{tied}"
 
 
 @dataclass(frozen=True)
@@ -45,12 +43,12 @@ class Folded:
     Args:
         title: above.
         head: the lines of each column's head.
-        body: the entries of each row.
+        sections: its lines.
     """
 
     title: str
     head: list[list[str]]
-    body: list[list[Entry]]
+    sections: Sequence[Section]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As many tables as the width asks for."""
@@ -65,8 +63,12 @@ class Folded:
             yield from line(Segment(" " * across))
             yield from self.heads(columns, first, widths)
             yield from line(Segment(f" {RULE * (across - 2)} "))
-            for entries in self.body:
-                yield from row(fold(console, entries[0].text, first), [entries[one] for one in columns], widths)
+            for section in self.sections:
+                if section.title:
+                    yield from line(Segment(set_cell_size(f" {section.title}", across), FAMILY))
+                for entries in section.lines:
+                    name = fold(console, text_of(entries[0]), first)
+                    yield from row(name, [entries[one] for one in columns], widths)
             yield from line(Segment(" " * across))
 
     def heads(self, columns: Sequence[int], first: int, widths: Sequence[int]) -> Lines:
@@ -93,7 +95,8 @@ class Folded:
 
     def width(self, column: int) -> int:
         """What a column needs."""
-        return max(map(cell_len, [*self.head[column], *(line[column].text for line in self.body)]))
+        texts = (text_of(line[column]) for section in self.sections for line in section.lines)
+        return max(map(cell_len, [*self.head[column], *texts]))
 
 
 def row(names: Sequence[str], entries: Sequence[Entry], widths: Sequence[int], style: Style | None = None) -> Lines:
@@ -102,7 +105,7 @@ def row(names: Sequence[str], entries: Sequence[Entry], widths: Sequence[int], s
         yield Segment(" " * EDGE)
         yield Segment(name, style)
         for entry, width in zip(entries, widths, strict=True):
-            text = entry.text if level == 0 else ""
+            text = text_of(entry) if level == 0 else ""
             yield Segment(" " * (SPACING + width - cell_len(text)))
             yield Segment(text, BOLD if entry.best else None)
         yield from line(Segment(" " * SPACING))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 
 from fmbench.report.numbers import FLOOR
+from fmbench.report.render import TEXTS
+from fmbench.report.sheet import sheets
+from fmbench.report.view import View
 from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
@@ -55,6 +58,11 @@ def methods(root, values, **more):
             family = {"nll": ("bits/dim", more.get(method, "pf-ode")), "fid": ("", "digits-v1")}
             fill(root, run, {name: (each[seed], *family.get(name, ())) for name, each in numbers.items()})
     return root
+
+
+def text(rows, form="md", columns=None):
+    """A table to read."""
+    return TEXTS[form](sheets(rows, View(columns)))
 
 
 def forget_family(directory):

@@ -9,10 +9,12 @@ from typer.testing import CliRunner
 
 from fmbench.errors import FmbenchError
 from fmbench.report import grid, render
+from fmbench.report.sheet import sheets
 from fmbench.report.table import build
+from fmbench.report.view import View
 from fmbench.store.records import NOT_APPLICABLE
 from tests.helpers import tiny_plan
-from tests.report.made_up import fill, number
+from tests.report.made_up import fill, number, text
 
 VALUES = {
     "nll": (2.345, "bits/dim", "pf-ode"),
@@ -35,6 +37,11 @@ def store(tmp_path):
     return tmp_path
 
 
+def lines_of(rows, names):
+    (sheet,) = sheets(rows, View(names))
+    return [line for section in sheet.sections for line in section.lines]
+
+
 def labels(rows, names=None):
     heads = grid.heads(grid.columns_of(rows, names))
     return [label for label, _ in heads[2:-2]]
@@ -47,8 +54,8 @@ class TestChoice:
     def test_those_asked_for_in_the_table_s_order(self, store):
         rows = build(store)
         assert labels(rows, grid.chosen(rows, ["kid", "nll"])) == ["NLL ↓", "KID ↓"]
-        assert "| -0.0001 |" in render.markdown(rows, ["kid"])
-        assert "| 7.5 |" in render.markdown(rows, ["fid-ratio"])
+        assert "| -0.0001 |" in text(rows, columns=["kid"])
+        assert "| 7.5 |" in text(rows, columns=["fid-ratio"])
 
     def test_all_of_them_are_all_but_the_floors(self, store):
         rows = build(store)
@@ -71,9 +78,12 @@ class TestChoice:
         assert "| KID ↓" not in table("--format", "md").output
         wrong = table("--format", "md", "--columns", "kdi")
         assert "Did you mean 'kid'?" in f"{wrong.output}{wrong.exception}"
-        for form in ("csv", "json"):
-            refused = table("--format", form, "--columns", "kid")
-            assert f"--columns with --format {form}" in f"{refused.output}{refused.exception}"
+        assert table("--format", "csv", "--columns", "nll,kid").output.splitlines() == [
+            "dataset,method,n_seeds,status,nll,nll_ci,kid,kid_ci,train_seconds,params",
+            "digits,fm-ot,1,done,2.345,,-0.00012,,12.3,1234567",
+        ]
+        (row,) = json.loads(table("--format", "json", "--columns", "kid").output)
+        assert [one["name"] for one in row["numbers"]] == ["kid"]
 
     def test_json_has_them_all(self, store):
         (row,) = json.loads(render.json_table(build(store)))
@@ -96,48 +106,51 @@ class TestMissing:
         fill(tmp_path, could_not, [number(could_not, "nll", None, reason="the step underflowed")])
         fill(tmp_path, done, VALUES)
         rows = build(tmp_path)
-        lines = {line[0].text: line for line in grid.body(rows, grid.columns_of(rows, ["nll"]))}
+        lines = {line[0].text: line for line in lines_of(rows, ["nll"])}
         assert [lines[name][2].text for name in ("smld", "ddpm", "fm-ot")] == ["n/a", "unavailable", "2.345"]
-        text = render.markdown(rows)
-        assert "ddpm: nll: the step underflowed" in text
-        assert "smld: nll" not in text
+        said = text(rows)
+        assert "<sup>a</sup> nll: the step underflowed  \n" in said
+        assert "unavailable <sup>a</sup>" in said
+        assert "n/a: the method has no such number." in said
 
     def test_a_seed_without_the_number_is_told(self, tmp_path):
         runs = tiny_plan(methods=["fm-ot"], seeds=[0, 1, 2])
         for run in runs:
             fill(tmp_path, run, {"nfe": (1.0, "", ""), **({"fid": (2.0, "", "digits-v1")} if run != runs[2] else {})})
-        (line,) = grid.body(rows := build(tmp_path), grid.columns_of(rows, ["fid", "nfe"]))
+        (line,) = lines_of(build(tmp_path), ["fid", "nfe"])
         assert [entry.text for entry in line[1:4]] == ["3", "2.00 ± 0.00 (seeds: 2)", "1.0 ± 0.0"]
 
     def test_rows_that_miss_a_number_for_one_reason_share_a_line(self, tmp_path):
         for run in tiny_plan(methods=["ddpm", "fm-ot"]):
             fill(tmp_path, run, [number(run, "kid", None, reason="no weights")])
-        assert "ddpm, fm-ot: kid: no weights" in render.markdown(build(tmp_path))
+        said = text(build(tmp_path), columns=["kid"])
+        assert said.count("kid: no weights") == 1
+        assert said.count("| unavailable <sup>a</sup> |") == 2
 
 
 class TestNotes:
     def test_the_floors_of_what_is_shown_are_one_line(self, store):
         rows = build(store)
         line = "Held-out real images (n=360) set the floor: FID 0.20 (digits-v1)"
-        assert f"{line}.  \n" in render.markdown(rows)
-        assert f"{line}, KID 0.0010 (digits-v1).  \n" in render.markdown(rows, ["fid", "kid"])
-        assert "floor:" not in render.markdown(rows, ["nfe"])
+        assert f"{line}.  \n" in text(rows)
+        assert f"{line}, KID 0.0010 (digits-v1).  \n" in text(rows, columns=["fid", "kid"])
+        assert "floor:" not in text(rows, columns=["nfe"])
 
     def test_points_have_another_floor(self, tmp_path):
         (run,) = tiny_plan(methods=["fm-ot"], dataset="moons")
         fill(tmp_path, run, {"w2": (0.3, "", "", 2000), "w2-floor": (0.05, "", "", 2000)})
-        text = render.markdown(build(tmp_path))
-        assert "Two true samples (n=2000) set the floor: W2 0.050." in text
-        assert "| W2 ↓ |" in text
-        assert "w2-floor" not in text
+        said = text(build(tmp_path))
+        assert "Two true samples (n=2000) set the floor: W2 0.050." in said
+        assert "| W2 ↓ |" in said
+        assert "w2-floor" not in said
 
     def test_few_samples_are_warned_of(self, tmp_path):
         (run,) = tiny_plan(methods=["fm-ot"])
         warned = {"family": "digits-v1", "details": {"warning": "n < 10 d = 640"}}
         fill(tmp_path, run, [number(run, "fid", 1.5, **warned), number(run, "fid-floor", 0.2, **warned)])
-        text = render.latex(build(tmp_path))
-        assert "fm-ot: FID: n < 10 d = 640." in text
-        assert "FID 0.20 (digits-v1; n < 10 d = 640)." in text
+        said = text(build(tmp_path), "latex")
+        assert r"fm-ot: FID: n \textless{} 10 d = 640." in said
+        assert r"FID 0.20 (digits-v1; n \textless{} 10 d = 640)." in said
         (row,) = json.loads(render.json_table(build(tmp_path)))
         assert row["numbers"][0]["warnings"] == ["n < 10 d = 640"]
 
@@ -145,36 +158,36 @@ class TestNotes:
         for run, error in zip(tiny_plan(methods=["ddpm", "fm-ot"]), (0.01, 0.05), strict=True):
             sets = {"sets": [1.4, 1.5, 1.6]}
             fill(tmp_path, run, [number(run, "fid", 1.5, family="digits-v1", error=error, details=sets)])
-        text = render.markdown(build(tmp_path))
-        assert "FID: mean of 3 sets of samples, standard error 0.01 to 0.05." in text
+        said = text(build(tmp_path))
+        assert "FID: mean of 3 sets of samples, standard error 0.01 to 0.05." in said
 
     def test_an_error_of_a_single_set_is_not_called_one_of_several(self, tmp_path):
         (run,) = tiny_plan(methods=["fm-ot"])
         fill(tmp_path, run, [number(run, "kid", 0.1, family="digits-v1", error=0.01)])
-        assert "sets of samples" not in render.markdown(build(tmp_path), ["kid"])
+        assert "sets of samples" not in text(build(tmp_path), columns=["kid"])
 
     def test_the_probes_of_a_likelihood_have_their_error_told(self, tmp_path):
         run, exact = tiny_plan(methods=["fm-ot", "glow"])
         fill(tmp_path, run, [number(run, "nll", 2.5, "bits/dim", "pf-ode", error=0.004)])
         fill(tmp_path, exact, [number(exact, "nll", 2.6, "bits/dim", "exact")])
         line = "NLL of fm-ot: 1 Hutchinson probes a point, standard error 0.004 bits/dim."
-        assert line in render.markdown(build(tmp_path))
+        assert line in text(build(tmp_path))
 
     def test_the_gap_to_the_truth_stands_for_the_likelihood_in_the_ranks(self, tmp_path):
         for method, base in (("ddpm", 2.0), ("fm-ot", 1.0)):
             for run in tiny_plan(methods=[method], dataset="moons", seeds=[0, 1]):
                 value = base + run.training.seed / 100
                 fill(tmp_path, run, {"nll": (value, "nats", "pf-ode"), "nll-gap": (value - 0.5, "nats", "pf-ode")})
-        text = render.latex(build(tmp_path))
-        assert "Rank by NLL - truth: fm-ot 1, ddpm 2." in text
-        assert "Rank by NLL:" not in text
+        said = text(build(tmp_path), "latex")
+        assert "Rank by NLL - truth: fm-ot 1, ddpm 2." in said
+        assert "Rank by NLL:" not in said
 
 
 def test_a_metric_that_no_row_could_have_has_a_column_that_says_so(tmp_path):
     (run,) = tiny_plan(methods=["fm-ot"])
     reason = "no Inception weights: set FMBENCH_INCEPTION"
     fill(tmp_path, run, [number(run, "nfe", 100.0), number(run, "fid", None, reason=reason)])
-    text = render.markdown(build(tmp_path))
-    assert "| method | seeds | FID ↓ | NFE ↓ | train (s) | params |" in text
-    assert "| fm-ot | 1 | unavailable | 100.0 |" in text
-    assert reason in text.replace("\\", "")
+    said = text(build(tmp_path))
+    assert "| method | seeds | FID ↓ | NFE ↓ | train (s) | params |" in said
+    assert "| fm-ot | 1 | unavailable <sup>a</sup> | 100.0 |" in said
+    assert reason in said.replace("\\", "")

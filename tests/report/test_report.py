@@ -8,10 +8,11 @@ import math
 import pytest
 from rich.console import Console
 
-from fmbench.report import grid, render, terminal, text
+from fmbench.report import grid, latex, markdown, render, terminal
 from fmbench.report.cells import half_width
+from fmbench.report.sheet import Entry, Section
 from fmbench.report.table import build
-from fmbench.store.run import RunDirectory
+from fmbench.report.view import View
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, forget_family
 
@@ -100,7 +101,7 @@ def test_numbers_of_different_protocols_do_not_share_a_column(store):
 
 def shown(root, form, names=None):
     console = Console(width=100, file=io.StringIO())
-    render.show(build(root), form, console, names)
+    render.show(build(root), form, console, View(names))
     return console.file.getvalue()
 
 
@@ -140,7 +141,7 @@ def test_the_terminal_table(store):
 def test_names_with_special_characters_are_escaped(store):
     (run,) = tiny_plan("train.decay=linear", methods=["fm-ot"], seeds=[0])
     fill(store, run, NUMBERS)
-    assert r"fm-ot [train.decay=linear]" in shown(store, "latex")
+    assert r"fm-ot {[}train.decay=linear{]}" in shown(store, "latex")
     assert r"fm-ot \[train.decay=linear\]" in shown(store, "md")
 
 
@@ -150,7 +151,7 @@ LONG = ("method-of-a-long-name", "1.234 ± 0.567", "9.876 ± 0.543", "0.1 ± 0.2
 def folded(width):
     head = [["method"], ["NLL", "bits/dim"], ["FID"], ["NFE"]]
     console = Console(width=width, file=io.StringIO())
-    console.print(terminal.Folded("digits", head, [[grid.Entry(cell) for cell in LONG]]))
+    console.print(terminal.Folded("digits", head, [Section("", [[Entry(cell) for cell in LONG]])]))
     return console.file.getvalue()
 
 
@@ -164,11 +165,11 @@ def test_a_narrow_terminal_gets_the_columns_below_one_another():
 
 
 def test_cells_are_escaped_inside_their_bold_type():
-    plain, best = grid.Entry("a_b & 50%"), grid.Entry("a_b & 50%", best=True)
-    assert text.latex_cell(plain) == r"a\_b \& 50\%"
-    assert text.latex_cell(best) == r"\textbf{a\_b \& 50\%}"
-    assert text.markdown_cell(grid.Entry("a|b*<i>")) == r"a\|b\*\<i\>"
-    assert text.markdown_cell(grid.Entry("a|b*<i>", best=True)) == r"**a\|b\*\<i\>**"
+    plain, best = Entry("a_b & 50%"), Entry("a_b & 50%", best=True)
+    assert latex.cell(plain) == r"a\_b \& 50\%"
+    assert latex.cell(best) == r"\textbf{a\_b \& 50\%}"
+    assert markdown.cell(Entry("a|b*<i>")) == r"a\|b\*\<i\>"
+    assert markdown.cell(Entry("a|b*<i>", best=True)) == r"**a\|b\*\<i\>**"
 
 
 @pytest.mark.parametrize(
@@ -194,33 +195,3 @@ def test_the_frame_for_python_users(store):
     frame = __import__("fmbench").frame(build(store))
     assert list(frame.columns) == list(render.CSV_COLUMNS)
     assert frame["n_seeds"].tolist() == [1, 3]
-
-
-class TestFigures:
-    @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-    @pytest.mark.parametrize("shape", [(100, 1, 8, 8), (10, 3, 4, 4), (50, 2)])
-    def test_samples_become_a_picture(self, tmp_path, suffix, shape):
-        import numpy as np
-
-        from fmbench.report.figures import plot_samples
-
-        (run,) = tiny_plan(methods=["fm-ot"])
-        directory = RunDirectory.of(tmp_path, run)
-        directory.create(run)
-        directory.samples.mkdir()
-        np.save(directory.samples / "dopri5.npy", np.random.default_rng(0).integers(0, 17, shape))
-        first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
-        plot_samples(tmp_path, "digits", first)
-        plot_samples(tmp_path, "digits", second)
-        assert first.stat().st_size > 1000
-        if suffix != "pdf":
-            assert first.read_bytes() == second.read_bytes()
-
-    def test_no_samples_and_a_wrong_suffix_say_what_to_do(self, tmp_path):
-        from fmbench.errors import FmbenchError
-        from fmbench.report.figures import plot_samples
-
-        with pytest.raises(FmbenchError, match="no samples of 'digits'"):
-            plot_samples(tmp_path, "digits", tmp_path / "a.png")
-        with pytest.raises(FmbenchError, match="end it in"):
-            plot_samples(tmp_path, "digits", tmp_path / "a.gif")

@@ -11,13 +11,12 @@ import textwrap
 import pytest
 
 from fmbench.errors import FmbenchError
-from fmbench.report.render import markdown
 from fmbench.report.table import build
 from fmbench.store import files
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
 from tests.helpers import tiny_plan
-from tests.report.made_up import fill, number
+from tests.report.made_up import fill, number, text
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ class TestTornLines:
 class TestForeignThings:
     def test_what_looks_like_a_run_and_is_none_is_passed_over(self, directory, tmp_path):
         root = tmp_path / "results"
-        expected = markdown(build(root))
+        expected = text(build(root))
         method, configuration = directory.path.parent.parent, directory.path.parent
         (root / "digits.txt").write_text("a file among datasets")
         (root / "empty").mkdir()
@@ -71,7 +70,7 @@ class TestForeignThings:
         shutil.copytree(method, method.with_name(".hidden"))
         (root / "dangling").symlink_to("nowhere")
         assert list(find_runs(root)) == [directory]
-        assert markdown(build(root)) == expected
+        assert text(build(root)) == expected
 
     def test_runs_are_found_in_a_fixed_order(self, tmp_path):
         runs = tiny_plan(methods=["fm-ot", "ddpm"], seeds=[0, 1])
@@ -166,7 +165,7 @@ class TestRefusals:
 
     def test_a_limit_on_the_size_of_files(self, directory, run, tmp_path):
         """Where nothing may be mounted: a process that may write 2 kB a file."""
-        before = markdown(build(tmp_path / "results"))
+        before = text(build(tmp_path / "results"))
         code = """
             import resource, signal, sys
             from pathlib import Path
@@ -185,7 +184,7 @@ class TestRefusals:
         arguments = [sys.executable, "-c", textwrap.dedent(code), directory.path]
         done = subprocess.run(arguments, capture_output=True, text=True, check=True)
         assert done.stdout.count("cannot write") == done.stdout.count("File too large") == 2
-        assert markdown(build(tmp_path / "results")) == before
+        assert text(build(tmp_path / "results")) == before
         assert list(directory.path.glob(".*")) == []
         directory.add_metrics([number(run, "nll", 2.5)])
         assert {record.name for record in directory.metrics()} == {"nfe", "nll"}

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from fmbench.errors import FmbenchError
-from fmbench.report.render import csv_table, json_table, markdown
+from fmbench.report.render import csv_table, json_table
 from fmbench.report.table import build
 from fmbench.store import files, merging
 from fmbench.store.locks import run_lock
@@ -14,7 +14,7 @@ from fmbench.store.merging import Merge, summary
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
-from tests.report.made_up import fill, number
+from tests.report.made_up import fill, number, text
 from tests.report.made_up import summary as training
 
 VALUES = {"nll": (2.5, "bits/dim", "pf-ode"), "nfe": (100.0,)}
@@ -71,7 +71,7 @@ class TestCopies:
             fill(whole, run, found)
             fill((a, b)[index % 2], run, found)
         assert kinds(merge(a, b)) == {"copied": 2}
-        for form in (markdown, csv_table, json_table):
+        for form in (text, csv_table, json_table):
             assert form(build(a)) == form(build(whole))
         assert tree(a) == tree(whole)
 
