@@ -59,7 +59,7 @@ class Kind:
 HERE = "fmbench.report.figures"
 KINDS: Mapping[str, Kind] = {
     "samples": Kind(f"{HERE}.samples:samples", "samples of every method, side by side"),
-    "flow": Kind(f"{HERE}.flow:flow", "points in the plane: density, trajectories and field, a row a method"),
+    "flow": Kind(f"{HERE}.flow:flow", "points in the plane: density, paths and field, a row a method"),
     "density": Kind(f"{HERE}.flow:density", "points in the plane: data, true density and learned ones"),
 }
 
