@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from msgspec import structs
 
-from fmbench.config import RunRequest
+from fmbench.config import RunRequest, slug_of
 from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.registry import Registry
 from fmbench.specs import MetricSpec
-from fmbench.store import files
+from fmbench.store import files, pictures
 from fmbench.store.cells import inapplicable, measured
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
@@ -55,21 +55,31 @@ def evaluate(
         if "samples" in vars(evaluation) and not kept:  # first: once its numbers stand, nobody draws them again
             keep_samples(run, directory, evaluation)
             kept = True
+        keep_pictures(run, directory, name, evaluation.kept())
         directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
 
 
 def records(run: RunRequest, metric: str, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
-    """Values with the protocol that they were measured under; one that is not finite is missing, and says so."""
+    """Values with the protocol that they were measured under; one that is not finite is missing, and says so.
+
+    A stranger's metric may give NumPy's numbers, or tensors: they are written as numbers.
+    """
     return [
         MetricRecord(
             metric=metric,
             protocol=run.evaluation.protocol(metric),
             evaluation=run.evaluation_overrides,
             **facts,
-            **vars(value if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
+            **vars(plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
         )
         for value in values
     ]
+
+
+def plain(value: MetricValue) -> MetricValue:
+    """A value with Python's numbers."""
+    number, error = (None if one is None else float(one) for one in (value.value, value.error))
+    return replace(value, value=number, error=error, n=int(value.n))
 
 
 def finite(value: MetricValue) -> bool:
@@ -84,3 +94,10 @@ def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluatio
     label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
     path = directory.samples / f"{label}.npy"
     files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))
+
+
+def keep_pictures(run: RunRequest, directory: RunDirectory, metric: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """What a metric left, if anything, under its name and what sets the evaluation apart from the default one."""
+    if arrays:
+        label = "-".join(filter(None, [metric, slug_of(run.evaluation_overrides)]))
+        pictures.write(directory.pictures / f"{label}{pictures.SUFFIX}", arrays)

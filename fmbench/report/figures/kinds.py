@@ -66,6 +66,8 @@ KINDS: Mapping[str, Kind] = {
     "pareto": Kind(f"{HERE}.pareto:pareto", "quality against cost, with the front", NUMBER | {"cost"}),
     "ranks": Kind(f"{HERE}.ranks:ranks", "the places that each method may have by a number", NUMBER),
     "training": Kind(f"{HERE}.training:training", "training loss against steps, by family"),
+    "flow": Kind(f"{HERE}.flow:flow", "points in the plane: density, paths and field, a row a method"),
+    "density": Kind(f"{HERE}.flow:density", "points in the plane: data, true density and learned ones"),
 }
 
 
