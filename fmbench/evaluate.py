@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from msgspec import structs
+from torch import Tensor
 
 from fmbench.config import RunRequest, slug_of
 from fmbench.errors import FmbenchError, SolverError, Unavailable
@@ -52,8 +53,9 @@ def evaluate(
         except (Unavailable, SolverError, FmbenchError) as error:
             values = [MetricValue(name, None, reason=str(error))]
         cost = round(time.perf_counter() - begun, 3)
-        if "samples" in vars(evaluation) and not kept:  # first: once its numbers stand, nobody draws them again
-            keep_samples(run, directory, evaluation)
+        drawn = evaluation.first_drawn()
+        if drawn is not None and not kept:  # first: once its numbers stand, nobody draws them again
+            keep_samples(run, directory, drawn.raw[: SHOWN[evaluation.dataset_spec.kind]])
             kept = True
         keep_pictures(run, directory, name, evaluation.kept())
         directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
@@ -87,13 +89,12 @@ def finite(value: MetricValue) -> bool:
     return value.value is None or math.isfinite(value.value)
 
 
-def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluation) -> None:
-    """The first samples as raw data, for pictures."""
-    raw = evaluation.samples[0].raw[: SHOWN[evaluation.dataset_spec.kind]].numpy()
+def keep_samples(run: RunRequest, directory: RunDirectory, raw: Tensor) -> None:
+    """A few samples as raw data, for pictures."""
     sampler = run.evaluation.sampler
     label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
     path = directory.samples / f"{label}.npy"
-    files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))
+    files.write_atomically(path, lambda stream: np.save(stream, raw.numpy(), allow_pickle=False))
 
 
 def keep_pictures(run: RunRequest, directory: RunDirectory, metric: str, arrays: Mapping[str, np.ndarray]) -> None:

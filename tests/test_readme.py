@@ -6,9 +6,12 @@ import re
 import shlex
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
+from typer.testing import CliRunner
 
 from fmbench import commands
+from fmbench.cli import app
 from fmbench.cli.run import parse_seeds
 from fmbench.discovery import load_plugins
 from fmbench.report import table
@@ -62,6 +65,26 @@ def test_its_tables_are_those_of_the_reference_results(dataset):
     block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", README, flags=re.DOTALL)
     assert block is not None
     assert block[1] == text(table.build(REFERENCE, [dataset]))
+
+
+PLOTS = re.findall(r"^fmbench (plot .*--results-dir results/reference .*)$", README, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", PLOTS)
+def test_its_figures_are_those_of_the_reference_results(line, tmp_path):
+    """To the byte, by the matplotlib that drew them."""
+    *words, path = shlex.split(line.replace("results/reference", str(REFERENCE)))
+    committed = Path(__file__).parent.parent / path
+    if f"Matplotlib v{mpl.__version__}," not in committed.read_text(encoding="utf-8"):
+        pytest.skip("drawn by another version of matplotlib")
+    drawn = tmp_path / committed.name
+    done = CliRunner().invoke(app, [*words, str(drawn)])
+    assert done.exit_code == 0, done.output
+    assert drawn.read_bytes() == committed.read_bytes()
+
+
+def test_there_are_three_figures():
+    assert len(PLOTS) == 3
 
 
 def test_the_metric_of_the_plugin_guide_measures(tmp_path):

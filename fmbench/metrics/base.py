@@ -7,7 +7,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -103,6 +102,7 @@ class Evaluation:
     device: torch.device
     watcher: Watcher
     snapshots: Sequence[Snapshot] = ()
+    _sets: dict[int, Samples] = field(default_factory=dict)
     _features: dict[str, Features] = field(default_factory=dict)
     _kept: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -133,10 +133,20 @@ class Evaluation:
         """Randomness for a named purpose."""
         return stream(self.device, self.seed, "evaluate", *names)
 
-    @cached_property
+    @property
     def samples(self) -> tuple[Samples, ...]:
         """sampler.draws sets of sampler.samples points, drawn once for all metrics."""
-        return tuple(self.draw(index) for index in range(self.sampler.draws))
+        return tuple(self.sample_set(index) for index in range(self.sampler.draws))
+
+    def sample_set(self, index: int) -> Samples:
+        """One of `samples`, for a metric that needs no more."""
+        if index not in self._sets:
+            self._sets[index] = self.draw(index)
+        return self._sets[index]
+
+    def first_drawn(self) -> Samples | None:
+        """The first of `samples`, if any metric has asked for it yet."""
+        return self._sets.get(0)
 
     def draw(self, index: int = 0, *, method: Method | None = None, **changes: Any) -> Samples:
         """One set of samples, in whole batches of sampler.batch_size.

@@ -35,7 +35,7 @@ class SamplingCurve(Metric):
         for cost in COSTS:
             samples = evaluation.draw(0, name=self.solver, steps=max(1, cost // CALLS[self.solver]))
             curve.append(point(distance(samples), nfe=mean(samples.nfe), seconds=samples.seconds))
-        first = evaluation.samples[0]
+        first = evaluation.sample_set(0)
         adaptive = point(distance(first), nfe=mean(first.nfe), seconds=first.seconds)
         best = min(one["value"] for one in [*curve, adaptive])
         reached = [one["nfe"] for one in curve if one["value"] <= NEAR * best]

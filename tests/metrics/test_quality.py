@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fmbench.metrics.base import Evaluation
 from fmbench.metrics.quality import CALLS, COSTS
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, tiny_plan
@@ -25,6 +26,19 @@ def test_a_curve_of_a_fixed_step_solver_beside_the_adaptive_point(tmp_path, data
     assert found.details["adaptive"]["nfe"] % 6 == 1
     near = [point["nfe"] for point in curve if point["value"] <= 1.1 * found.details["best"]]
     assert found.value == min([*near, found.details["adaptive"]["nfe"]])
+
+
+def test_a_curve_draws_one_set_by_the_adaptive_solver(tmp_path, monkeypatch):
+    drawn, draw = [], Evaluation.draw
+
+    def counted(evaluation, index=0, **changes):
+        drawn.append((index, changes.get("name", "headline")))
+        return draw(evaluation, index, **changes)
+
+    monkeypatch.setattr(Evaluation, "draw", counted)
+    (run,) = tiny_plan("sampler.draws=3", methods=["fm-ot"], dataset="8gaussians", metrics=["curve"])
+    carry_out([run], tmp_path)
+    assert sorted(drawn) == [*([(0, "euler")] * len(COSTS)), (0, "headline")]
 
 
 @pytest.mark.parametrize("solver", ["midpoint", "rk4"])

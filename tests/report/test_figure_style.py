@@ -27,7 +27,7 @@ class TestSave:
             style.save(drawn(), second)
         assert first.read_bytes() == second.read_bytes()
 
-    def test_nothing_in_it_tells_when_or_by_which_version_it_was_made(self, tmp_path, suffix):
+    def test_nothing_in_it_tells_when_it_was_made(self, tmp_path, suffix):
         style.save(drawn(), tmp_path / f"a.{suffix}")
         content = (tmp_path / f"a.{suffix}").read_bytes()
         assert b"CreationDate" not in content

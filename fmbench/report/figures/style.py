@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 WIDTH = 6.75  # inches: the text of a paper's page
 SMALL = 7  # points: labels of methods, captions
-METADATA: dict[str, dict[str, None]] = {  # no dates and no versions: the same store gives the same bytes
+METADATA: dict[str, dict[str, None]] = {  # no dates: the same store and matplotlib, which is named, give the same bytes
     ".pdf": {"CreationDate": None},
     ".png": {"Software": None},
-    ".svg": {"Date": None, "Creator": None},
+    ".svg": {"Date": None},
 }
 SUFFIXES = tuple(METADATA)
 # Okabe and Ito 2008, without their yellow, which is too faint for lines on white.
