@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import gc
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from fmbench.cli.options import DEFAULT_RESULTS, Datasets, ResultsDir, chosen
-from fmbench.errors import unknown
+from fmbench.errors import FmbenchError, unknown
+
+if TYPE_CHECKING:
+    from fmbench.report.sheet import Sheet
+    from fmbench.report.table import Row
 
 
 def command(
@@ -31,16 +36,52 @@ def command(
         str,
         typer.Option(metavar="NAME", help="Order by a number, as nll, or -nll for the largest first; not by family."),
     ] = "",
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="published[:DATASET]", help="The papers' numbers beside these; of another dataset if it is named."
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two rows: their differences, paired by seed, with intervals."),
+    ] = None,
 ) -> None:
     """Print the table of a results directory; the same bytes for the same directory."""
     from fmbench.report.grid import chosen as known_columns  # here, so that --help does not wait for pydantic
-    from fmbench.report.render import FORMATS, show
+    from fmbench.report.render import FORMATS, show, show_sheets
     from fmbench.report.table import build
     from fmbench.report.view import View, select
 
+    if against is not None and compare is not None:
+        raise FmbenchError("--against and --compare are two tables: give one of them")
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     gc.disable()  # records form no cycles; looking for some among those of a large store takes a fifth of the time
     found = select(build(results_dir, chosen(dataset)), chosen(rows) or [], condition or [])
     shown = None if columns is None else known_columns(found, chosen(columns) or [])
-    show(found, form, Console(highlight=False), View(shown, sort))
+    view, console = View(shown, sort), Console(highlight=False)
+    if against is not None:
+        show_sheets(published(found, against), form, console)
+    elif compare is not None:
+        from fmbench.report.differences import compared
+
+        show_sheets(compared(found, *compare, view), form, console)
+    else:
+        show(found, form, console, view)
+
+
+def published(rows: Sequence[Row], asked: str) -> list[Sheet]:
+    """What --against asks for.
+
+    Raises:
+        FmbenchError: it is not "published", with or without a dataset.
+    """
+    from fmbench.report.published import against
+
+    word, _, dataset = asked.partition(":")
+    if word != "published":
+        raise FmbenchError(
+            f"--against {asked!r}: write published, or published:cifar10 for the papers' numbers on other data"
+        )
+    return against(rows, dataset or None)

@@ -88,37 +88,25 @@ def json_text(value: Any) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
 
+def keyed(table: Sheet) -> list[dict[str, str]]:
+    """The lines of a table as it is read, under its dataset, its sections and its heads."""
+    heads = [" ".join(filter(None, head)) for head in table.heads]
+    return [
+        {"dataset": table.title, "group": section.title, **dict(zip(heads, (one.text for one in line), strict=True))}
+        for section in table.sections
+        for line in section.lines
+    ]
+
+
 def csv_sheets(tables: Sequence[Sheet]) -> str:
-    """Tables as they are read, one line a row, after the name of its dataset."""
-    lines = []
-    for table in tables:
-        lines.append(["dataset", *(" ".join(filter(None, head)) for head in table.heads)])
-        lines += [[table.title, *(entry.text for entry in line)] for part in table.sections for line in part.lines]
-    return csv_text(lines)
+    """Tables as they are read, each under its heads."""
+    lines = [line for table in tables for line in ([*keyed(table)[0]], *(one.values() for one in keyed(table)))]
+    return csv_text([*line] for line in lines)
 
 
 def json_sheets(tables: Sequence[Sheet]) -> str:
-    """Tables as they are read, an array of objects under their heads."""
-    return json_text(
-        [
-            {
-                "dataset": table.title,
-                "rows": [
-                    dict(
-                        zip(
-                            (" ".join(filter(None, head)) for head in table.heads),
-                            (entry.text for entry in line),
-                            strict=True,
-                        )
-                    )
-                    for part in table.sections
-                    for line in part.lines
-                ],
-                "notes": table.below(),
-            }
-            for table in tables
-        ]
-    )
+    """Tables as they are read: an array of objects, each with its rows and what stands below."""
+    return json_text([{"rows": keyed(table), "notes": table.below()} for table in tables])
 
 
 TEXTS: Mapping[str, Callable[[Sequence[Sheet]], str]] = {"md": markdown, "latex": latex, "html": html}

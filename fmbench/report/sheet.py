@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, product
 from string import ascii_lowercase
+from unicodedata import category
 
 from fmbench.report.cells import Column
 from fmbench.report.compare import CONTROL, Rank, ranking
@@ -15,6 +16,7 @@ from fmbench.report.table import Row
 from fmbench.report.view import View, arranged
 
 TIED = "\u2021"
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # of Unicode: controls, marks of direction, lone surrogates, ends of lines
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,18 @@ def sheet(dataset: str, rows: Sequence[Row], view: View) -> Sheet:
     lines = iter(body(rows, columns, footnotes))
     divided = len(rows) > len(groups) > 1  # a family of one row each needs no heads
     sections = [Section(one_line(title) if divided else "", [next(lines) for _ in group]) for title, group in groups]
-    shown = {entry.text for section in sections for line in section.lines for entry in line}
-    tied = any(entry.tied for section in sections for line in section.lines for entry in line)
-    said = [*notes(rows, columns), *([f"{TIED} Not told apart from the best."] if tied else [])]
-    said += [text for word, text in ABSENT.items() if word in shown]
+    shown = [entry for section in sections for line in section.lines for entry in line]
+    said = [*notes(rows, columns), *legend(shown)]
     return Sheet(one_line(dataset), heads(columns), sections, footnotes.all(), [one_line(line) for line in said])
+
+
+def legend(shown: Sequence[Entry]) -> list[str]:
+    """What the signs mean that stand in a table."""
+    texts = {entry.text for entry in shown}
+    lines = [text for sign, text in ABSENT.items() if sign in texts]
+    if any(entry.tied for entry in shown):
+        lines.insert(0, f"{TIED} Not told apart from the best by its interval; a row of one seed has none.")
+    return lines
 
 
 ABSENT: Mapping[str, str] = {
@@ -154,9 +163,10 @@ def line(row: Row, places: Sequence[tuple[Column, Rank | None]], footnotes: Foot
 def entry(row: Row, column: Column, rank: Rank | None, footnotes: Footnotes) -> Entry:
     """A number, or what stands in its place and why."""
     if column in row.cells:
-        best = rank is not None and rank.best
-        tied = rank is not None and rank.low == 1 and not best
-        return Entry(text_of(column, row.cells[column], row.seeds), best, tied)
+        cell = row.cells[column]
+        first = rank is not None and rank.low == 1 and cell.interval is not None
+        best = first and rank is not None and rank.best
+        return Entry(text_of(column, cell, row.seeds), best, tied=first and not best)
     if column.metric in row.inapplicable:
         return Entry(missing(row, column))
     reasons = row.unavailable.get(column.metric, row.failures)
@@ -164,5 +174,7 @@ def entry(row: Row, column: Column, rank: Rank | None, footnotes: Footnotes) -> 
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks, which would end a line of the table, and without control characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    """Text without line breaks, which would end a line of the table, and without characters that are not seen."""
+    if text.isprintable() and "  " not in text:
+        return text  # nearly always, and much faster
+    return " ".join("".join(" " if category(letter) in UNSEEN else letter for letter in text).split())

@@ -65,7 +65,9 @@ class Folded:
             yield from line(Segment(f" {RULE * (across - 2)} "))
             for section in self.sections:
                 if section.title:
-                    yield from line(Segment(set_cell_size(f" {section.title}", across), FAMILY))
+                    width = max(across, min(EDGE + cell_len(section.title), options.max_width))
+                    for part in fold(console, section.title, width - EDGE):
+                        yield from line(Segment(f"{' ' * EDGE}{part}", FAMILY))
                 for entries in section.lines:
                     name = fold(console, text_of(entries[0]), first)
                     yield from row(name, [entries[one] for one in columns], widths)
