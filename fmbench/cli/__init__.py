@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fmbench._version import __version__
 from fmbench.cli import eval as evaluation
-from fmbench.cli import gc, info, listing, merge, plot, report, run, status, table
+from fmbench.cli import gc, info, listing, merge, plot, report, run, serve, status, table
 from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
 
@@ -33,6 +33,7 @@ app.command("info")(info.command)
 app.command("table")(table.command)
 app.command("plot")(plot.command)
 app.command("report")(report.command)
+app.command("serve")(serve.command)
 app.command("merge")(merge.command)
 app.command("gc")(gc.command)
 

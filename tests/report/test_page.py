@@ -14,16 +14,11 @@ from fmbench.errors import FmbenchError
 from fmbench.report.page.curves import POINTS, thinned
 from fmbench.report.page.document import embedded, saved, served
 from fmbench.report.page.model import gather
-from fmbench.store import files
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, number
+from tests.report.page_store import HOSTILE, NUMBERS, curve, ordinary, renamed
 
-NUMBERS = {"nll": (2.345, "bits/dim", "pf-ode"), "fid": (1.5, "", "digits-v1"), "nfe": (123.0, "", "")}
-HOSTILE = (
-    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</script>", "a & b", r"$\LaTeX_{x}$", "<b>bold</b>",
-    "\u2028'`--><!--",
-)  # fmt: skip
 VOID = {"meta", "link", "img", "input", "br"}
 
 
@@ -52,22 +47,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture
 def store(tmp_path):
-    for seed, run in enumerate(tiny_plan(methods=["fm-ot"], seeds=[0, 1, 2])):
-        directory = fill(tmp_path, run, {name: (value + seed / 10, *rest) for name, (value, *rest) in NUMBERS.items()})
-        lines = [{"step": step, "loss": 1 / step, "lr": 1e-3, "seconds": step / 10} for step in range(1, 201)]
-        files.append_lines(directory.train_log, lines)
-        directory.set_environment(
-            "train", {"torch": "2.6", "device": "cpu", "seconds": 1.5, "command": ["fmbench", "run"]}
-        )
-        directory.samples.mkdir()
-        np.save(directory.samples / "dopri5.npy", np.full((20, 1, 8, 8), seed, np.uint8))
-    (run,) = tiny_plan(methods=["ddpm"])
-    fill(tmp_path, run, {"nll": NUMBERS["nll"]}, "failed", "loss is nan at step 9")
-    (run,) = tiny_plan(methods=["fm-ot"], dataset="8gaussians")
-    directory = fill(tmp_path, run, {"w2": (0.5, "", ""), "nfe": (80.0, "", "")})
-    directory.samples.mkdir()
-    np.save(directory.samples / "dopri5.npy", np.random.default_rng(0).normal(size=(50, 2)))
-    return tmp_path
+    return ordinary(tmp_path)
 
 
 def view(root, name="digits"):
@@ -101,7 +81,10 @@ class TestModel:
         digits = view(store)
         run = digits.runs[digits.rows[1].runs[1]]
         assert run.folder.startswith("digits/fm-ot/")
-        assert digits.asked.environments.values[run.halves["train"].environment] == {"torch": "2.6", "device": "cpu"}
+        assert digits.asked.environments.values[run.halves["train"].environment] == {
+            "device": "cpu",
+            "packages.torch": "2.6",
+        }
         assert run.halves["train"].own == {"seconds": 1.5, "command": ["fmbench", "run"]}
         assert digits.asked.configs.values[run.config]["method.name"] == "fm-ot"
         assert {number.name: number.value for number in run.numbers} == {"nll": 2.445, "fid": 1.6, "nfe": 123.1}
@@ -116,12 +99,10 @@ class TestModel:
 
     def test_curves_of_metrics(self, store):
         (run,) = tiny_plan(methods=["fm-ot"], seeds=[0])
-        details = {"measure": "fid", "solver": "euler", "curve": [{"nfe": 5, "seconds": 1, "value": 9.87654}]}
-        record = number(run, "nfe-10pct", 5.0, details=details).model_copy(update={"metric": "curve"})
-        RunDirectory.of(store, run).add_metrics([record])
+        RunDirectory.of(store, run).add_metrics([curve(run)])
         digits = view(store)
-        (curve,) = digits.runs[digits.rows[1].runs[0]].curves
-        assert (curve.measure, curve.of, curve.cost, curve.value) == ("fid", "euler", [5], [9.877])
+        (found,) = digits.runs[digits.rows[1].runs[0]].curves
+        assert (found.measure, found.of, found.cost, found.value) == ("fid", "euler", [5, 10], [1.975, 0.9877])
         assert not digits.has_learning
 
     def test_samples_of_the_first_seed(self, store):
@@ -220,18 +201,6 @@ class TestDocument:
         page = served([], "v0")
         assert "No runs yet" in page
         assert "connect-src &#39;self&#39;" in page
-
-
-def renamed(directory, hostile):
-    """A run whose every name is another, as a plugin could have chosen it."""
-    path = directory.path / "run.json"
-    record = json.loads(path.read_text())
-    request = record["request"]
-    request["dataset"]["name"] = request["method"]["name"] = request["network"]["name"] = record["family"] = hostile
-    request["method"]["options"] = {hostile: hostile}
-    record["overrides"] = {hostile: hostile}
-    path.write_text(json.dumps(record))
-    directory.set_environment("train", {hostile: hostile, "command": [hostile]})
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)

@@ -3,7 +3,7 @@
 const TOP = 65535; // the greatest quantised coordinate
 
 function coordinates(points) {
-  const bytes = Uint8Array.from(atob(points.coordinates), (letter) => letter.charCodeAt(0));
+  const bytes = bytesOf(points.coordinates);
   const view = new DataView(bytes.buffer);
   return Float32Array.from({ length: bytes.length / 2 }, (_, index) => view.getUint16(2 * index, true) / TOP);
 }

@@ -23,6 +23,14 @@ function shown(value) {
   return String(Number(value.toPrecision(4)));
 }
 
+/** The bytes that base64 spells; a loop, as Uint8Array.from would take a second for plotly. */
+function bytesOf(text) {
+  const letters = atob(text.trim());
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < letters.length; at += 1) bytes[at] = letters.charCodeAt(at);
+  return bytes;
+}
+
 // The state lives in the address alone: a copied address shows the same, and so does a reloaded page.
 let state = new URLSearchParams();
 
@@ -107,7 +115,7 @@ function whenSeen(element, callback) {
       observer.disconnect();
       callback();
     },
-    { rootMargin: "200px" },
+    { rootMargin: "100px" },
   );
   observer.observe(element);
 }

@@ -5,8 +5,7 @@ let unpacked = null;
 /** Plotly, from the compressed copy in the page. */
 function plotly() {
   unpacked ??= (async () => {
-    const packed = Uint8Array.from(atob($("#plotly").textContent.trim()), (letter) => letter.charCodeAt(0));
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const stream = new Blob([bytesOf($("#plotly").textContent)]).stream().pipeThrough(new DecompressionStream("gzip"));
     const script = document.createElement("script");
     script.textContent = await new Response(stream).text();
     document.head.append(script);
