@@ -213,6 +213,14 @@ def fmbench_metrics() -> list[MetricSpec]:
             options=FEATURES,
             default=False,
         ),
+        MetricSpec(
+            "portrait",
+            "fmbench.metrics.portrait:Portrait",
+            summary="trajectories, field and density in the plane, kept for plot flow and animate; straightness, mass",
+            kinds=("vector",),
+            samples=True,
+            default=False,
+        ),
         *known_density_metrics(),
     ]
 

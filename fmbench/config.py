@@ -155,8 +155,13 @@ class RunRequest(Section):
     @property
     def slug(self) -> str:
         """The overrides in a form fit for a folder's name."""
-        text = "-".join(f"{key.rpartition('.')[2]}={value}" for key, value in self.overrides.items())
-        return re.sub(r"[^A-Za-z0-9_.=+-]", "_", text)[:48] or "default"
+        return slug_of(self.overrides) or "default"
+
+
+def slug_of(overrides: Mapping[str, Scalar]) -> str:
+    """Overrides in a form fit for a file's name; "" for none."""
+    text = "-".join(f"{key.rpartition('.')[2]}={value}" for key, value in overrides.items())
+    return re.sub(r"[^A-Za-z0-9_.=+-]", "_", text)[:48]
 
 
 def canonical(value: Any) -> str:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from fmbench.config import RunRequest
+from fmbench.config import RunRequest, slug_of
 from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.registry import Registry
 from fmbench.specs import MetricSpec
-from fmbench.store import files
+from fmbench.store import files, pictures
 from fmbench.store.cells import inapplicable, measured
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
@@ -54,6 +54,7 @@ def evaluate(
         if "samples" in vars(evaluation) and not kept:  # first: once its numbers stand, nobody draws them again
             keep_samples(run, directory, evaluation)
             kept = True
+        keep_pictures(run, directory, name, evaluation.kept())
         directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
 
 
@@ -83,3 +84,10 @@ def keep_samples(run: RunRequest, directory: RunDirectory, evaluation: Evaluatio
     label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
     path = directory.samples / f"{label}.npy"
     files.write_atomically(path, lambda stream: np.save(stream, raw, allow_pickle=False))
+
+
+def keep_pictures(run: RunRequest, directory: RunDirectory, metric: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """What a metric left, if anything, under its name and what sets the evaluation apart from the default one."""
+    if arrays:
+        label = "-".join(filter(None, [metric, slug_of(run.evaluation_overrides)]))
+        pictures.write(directory.pictures / f"{label}{pictures.SUFFIX}", arrays)

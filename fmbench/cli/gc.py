@@ -11,8 +11,8 @@ from fmbench.errors import FmbenchError
 def command(results_dir: ResultsDir = DEFAULT_RESULTS, dry_run: DryRun = False) -> None:
     """Remove the weights of finished runs (checkpoints, snapshots, teachers) and what crashes left half written.
 
-    Numbers, samples and logs stay. But `fmbench eval` cannot measure those runs any more: a further number would mean
-    to train again. Runs that are queued, running or failed keep their weights.
+    Numbers, samples, pictures and logs stay. But `fmbench eval` cannot measure those runs any more: a further number
+    would mean to train again. Runs that are queued, running or failed keep their weights.
     """
     from contextlib import nullcontext  # here, so that --help does not wait for pydantic
 

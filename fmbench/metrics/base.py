@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from fmbench import provenance
 from fmbench.config import Sampler
 from fmbench.data.base import Dataset
-from fmbench.errors import SolverError, Unavailable
+from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.flow import FlowMethod
 from fmbench.method import Method
 from fmbench.metrics.features import Features
@@ -103,6 +104,30 @@ class Evaluation:
     watcher: Watcher
     snapshots: Sequence[Snapshot] = ()
     _features: dict[str, Features] = field(default_factory=dict)
+    _kept: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def keep(self, **arrays: Tensor | np.ndarray) -> None:
+        """Leave arrays for pictures: they go into the run's directory beside the metric's numbers.
+
+        Keep few and small ones, as float16 or uint8: they are copied with every run. Those of a second call are added.
+
+        Args:
+            arrays: by name; on any device.
+
+        Raises:
+            FmbenchError: one holds something else than numbers.
+        """
+        for name, array in arrays.items():
+            plain = array.detach().cpu().numpy() if isinstance(array, Tensor) else np.asarray(array)
+            if plain.dtype.hasobject:
+                raise FmbenchError(f"cannot keep {name!r}: it holds something else than numbers")
+            self._kept[name] = plain
+
+    def kept(self) -> dict[str, np.ndarray]:
+        """What was left since this was last asked."""
+        arrays = dict(self._kept)
+        self._kept.clear()
+        return arrays
 
     def stream(self, *names: object) -> torch.Generator:
         """Randomness for a named purpose."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -74,7 +76,24 @@ def path_energy(method: FlowMethod, x0: Tensor, channels: int) -> Tensor:
     Raises:
         SolverError: the paths could not be followed.
     """
-    start, end = method.interval
+    return paths_and_energy(method, x0, channels, method.interval)[1]
+
+
+def paths_and_energy(method: FlowMethod, x0: Tensor, channels: int, times: Sequence[float]) -> tuple[Tensor, Tensor]:
+    """Where each point is at times from the start of the interval to its end, and the energy of its path.
+
+    Args:
+        method: in evaluation mode.
+        x0: (n, *shape), float64, of its source.
+        channels: the leading ones that count.
+        times: rising, the first and the last those of the interval.
+
+    Returns:
+        (len(times), n, *shape), and (n,) as of `path_energy`.
+
+    Raises:
+        SolverError: the paths could not be followed.
+    """
     shape = x0.shape
 
     def field(t: float, state: Tensor) -> Tensor:
@@ -84,8 +103,8 @@ def path_energy(method: FlowMethod, x0: Tensor, channels: int) -> Tensor:
 
     state = torch.cat([x0.flatten(1), x0.new_zeros(len(x0), 1)], dim=1)
     with torch.no_grad():
-        state = ode.solve(field, state, (start, end), method="dopri5", rtol=TOLERANCE, atol=TOLERANCE)
-    return state[:, -1] * (end - start)
+        states = ode.follow(field, state, times, rtol=TOLERANCE, atol=TOLERANCE)
+    return states[:, :, :-1].reshape(len(times), *shape), states[-1, :, -1] * (times[-1] - times[0])
 
 
 def spread(points: Tensor, levels: int, generator: torch.Generator) -> Tensor:

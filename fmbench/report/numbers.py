@@ -31,8 +31,8 @@ class Number:
 
 
 # In the order of their columns. What is right for 'nn-ratio' and 'copied' the held-out images tell: neither more nor
-# less is better. So with 'ce-gap': points too near the peaks have a negative one. 'sample-seconds' depends on what else
-# the machine does.
+# less is better. So with 'ce-gap': points too near the peaks have a negative one; and with what a window of the plane
+# holds. 'sample-seconds' depends on what else the machine does.
 NUMBERS: Mapping[str, Number] = {
     "nll": Number("NLL", headline=True),
     "vlb": Number("bound", headline=True),
@@ -57,6 +57,9 @@ NUMBERS: Mapping[str, Number] = {
     "off-mode": Number("off mode", floor=TWO_TRUE),
     "off-support": Number("off support", floor=TWO_TRUE),
     "npe": Number("NPE"),
+    "straightness": Number("straightness"),
+    "mass": Number("mass in window", 3, "", floor="The true density on that grid"),
+    "inside": Number("inside window", 3, "", floor="Held-out points"),
     "nfe": Number("NFE", 1, headline=True),
     "nfe-per-sample": Number("NFE (each alone)", 1),
     "nfe-nll": Number("NFE (NLL)", 1),

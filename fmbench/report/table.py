@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
@@ -149,7 +149,19 @@ def labelled(rows: list[Row]) -> list[Row]:
     return [replace(row, label=label(row, twins[row.request.dataset.name, row.request.method.name])) for row in rows]
 
 
-def label(row: Row, twins: list[Row]) -> str:
+class Configured(Protocol):
+    """A method under one configuration: a row of the table, or the record of a run."""
+
+    @property
+    def request(self) -> TrainingRequest:
+        """What was asked."""
+
+    @property
+    def overrides(self) -> Mapping[str, Scalar]:
+        """How that differs from the defaults."""
+
+
+def label(row: Configured, twins: Sequence[Configured]) -> str:
     """The method's name, with the overrides that not all of its twins share."""
     name = row.request.method.name
     if len(twins) == 1:

@@ -55,17 +55,29 @@ def select(rows: Sequence[Row], methods: Sequence[str], conditions: Sequence[str
     Raises:
         FmbenchError: a name that no row has, a condition that makes no sense, or no row that meets all.
     """
-    names = {row.request.method.name for row in rows}
-    for method in methods:
-        if not any(fnmatchcase(name, method) for name in names):
-            raise unknown("method of this store", method, names)
-    kept = [row for row in rows if not methods or any(fnmatchcase(row.request.method.name, name) for name in methods)]
+    names = matching({row.request.method.name for row in rows}, methods)
+    kept = [row for row in rows if row.request.method.name in names]
     for condition in conditions:
         meets = parse(condition, rows)
         kept = [row for row in kept if meets(row)]
         if not kept:
             raise FmbenchError(f"--filter {condition!r}: no row meets it; leave it out to see them all")
     return kept
+
+
+def matching(names: Collection[str], patterns: Sequence[str]) -> frozenset[str]:
+    """The methods that one of the patterns matches; all of them where there is no pattern.
+
+    Raises:
+        FmbenchError: a pattern matches none.
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        matched = {name for name in names if fnmatchcase(name, pattern)}
+        if not matched:
+            raise unknown("method of this store", pattern, names)
+        found |= matched
+    return frozenset(found if patterns else names)
 
 
 def parse(condition: str, rows: Sequence[Row]) -> Callable[[Row], bool]:

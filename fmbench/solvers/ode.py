@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
@@ -87,29 +87,58 @@ def solve(
     Raises:
         SolverError: the step size underflowed or the result is not finite.
     """
-    start, end = interval
+    if method == "dopri5":
+        return follow(field, x, interval, rtol=rtol, atol=atol, tally=tally)[-1]
 
     def grid(_field: Field, _state: Tensor, ends: Tensor) -> Tensor:
         return torch.linspace(float(ends[0]), float(ends[-1]), steps + 1, dtype=ends.dtype, device=ends.device)
 
-    times = torch.tensor([start, end], dtype=torch.float64, device=x.device)
-    if method == "dopri5":
-        first = min(FIRST_STEP, abs(end - start))
-        options = {"first_step": first, "step_t": times[1:], "dtype": torch.float64}
-        try:
-            solution = odeint(
-                RightHandSide(field, tally or Tally()), x, times, method="dopri5", rtol=rtol, atol=atol, options=options
-            )
-        except AssertionError as error:  # torchdiffeq asserts that the step did not underflow
-            raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {error}") from error
-    else:
-        solution = odeint(
-            lambda t, state: field(float(t), state), x, times, method=FIXED[method], options={"grid_constructor": grid}
-        )
-    result: Tensor = solution[-1]
-    if not torch.isfinite(result).all():
+    times = torch.tensor(interval, dtype=torch.float64, device=x.device)
+    solution = odeint(
+        lambda t, state: field(float(t), state), x, times, method=FIXED[method], options={"grid_constructor": grid}
+    )
+    return finite(solution, method)[-1]
+
+
+def follow(
+    field: Field, x: Tensor, times: Sequence[float], *, rtol: float, atol: float, tally: Tally | None = None
+) -> Tensor:
+    """The states on the way, by dopri5; its steps heed the last time alone, between them it interpolates.
+
+    Args:
+        field: the right-hand side.
+        x: the state at times[0], (n, ...), float64.
+        times: rising or falling, two or more.
+        rtol: relative tolerance; the error norm is over the whole batch.
+        atol: absolute tolerance.
+        tally: where the steps are noted that it accepts and rejects.
+
+    Returns:
+        (len(times), n, ...).
+
+    Raises:
+        SolverError: the step size underflowed or a state is not finite.
+    """
+    moments = torch.tensor(times, dtype=torch.float64, device=x.device)
+    first = min(FIRST_STEP, abs(times[-1] - times[0]))
+    options = {"first_step": first, "step_t": moments[-1:], "dtype": torch.float64}
+    rates = RightHandSide(field, tally or Tally())
+    try:
+        states = odeint(rates, x, moments, method="dopri5", rtol=rtol, atol=atol, options=options)
+    except AssertionError as error:  # torchdiffeq asserts that the step did not underflow
+        raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {error}") from error
+    return finite(states, "dopri5")
+
+
+def finite(states: Tensor, method: str) -> Tensor:
+    """The states, unless a method went where there are none.
+
+    Raises:
+        SolverError: one is not finite.
+    """
+    if not torch.isfinite(states).all():
         raise SolverError(f"{method} left the finite numbers")
-    return result
+    return states
 
 
 def sample(method: FlowLike, x0: Tensor, settings: Sampler, generator: torch.Generator) -> Tensor:

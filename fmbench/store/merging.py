@@ -185,10 +185,12 @@ def copy(source: RunDirectory, place: RunDirectory) -> None:
 
 def extend(place: RunDirectory, source: RunDirectory) -> None:
     """Add what another copy of a run has, the state last: interrupted, the same merge goes on from there."""
+    for file in sorted([*source.samples.glob("*.npy"), *source.pictures.glob("*.npz")]):
+        copied = place.path / file.relative_to(source.path)
+        if not copied.exists():
+            files.write_bytes(copied, file.read_bytes())
+    # After the files that belong to them: once the numbers are there, no merge looks at this run again.
     place.replace_lines(union(list(place.lines()), list(source.lines())).lines)
-    for file in sorted(source.samples.glob("*.npy")):
-        if not (place.samples / file.name).exists():
-            files.write_bytes(place.samples / file.name, file.read_bytes())
     place.adopt_environment(source)
     if finishes(source, place):
         place.set_status(source.status())

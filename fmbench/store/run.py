@@ -53,6 +53,11 @@ class RunDirectory:
         return self.path / "samples"
 
     @property
+    def pictures(self) -> Path:
+        """Folder of what metrics leave for pictures."""
+        return self.path / "pictures"
+
+    @property
     def log(self) -> Path:
         """Where the traceback of a failure goes."""
         return self.path / "log.txt"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
+
 from fmbench.report.numbers import FLOOR
 from fmbench.report.render import TEXTS
 from fmbench.report.sheet import sheets
 from fmbench.report.view import View
+from fmbench.store import pictures
 from fmbench.store.records import MetricRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
@@ -71,3 +74,27 @@ def forget_family(directory):
     content = json.loads(path.read_text())
     del content["family"]
     path.write_text(json.dumps(content))
+
+
+def portrait(frames=25, **changes):
+    """What metric portrait keeps of points that go from (0, 0) to (3, 0): eight of them, in a window of side 8."""
+    share = np.linspace(0, 1, frames)[:, None, None] if frames > 1 else np.ones((1, 1, 1))
+    spread = np.linspace(-1, 1, 8)[None, :, None] * [0.0, 1.0]
+    grid = -0.5 * np.linspace(-4, 4, 6) ** 2
+    arrays = {
+        "window": np.array([[-4.0, 4.0], [-4.0, 4.0]]),
+        "data": [3.0, 0.0] + spread[0],
+        "truth": grid[:, None] + grid - np.log(2 * np.pi),
+        "density": grid[:, None] + grid - np.log(2 * np.pi) + np.log(2),
+        "points": share * [3.0, 0.0] + spread,
+        "field": np.ones((4, 3, 3, 2)) * [[[[1.0, 0.0]]]] * np.arange(4)[:, None, None, None],
+    }
+    return {name: array for name, array in {**arrays, **changes}.items() if array is not None}
+
+
+def drawn(root, run, name="portrait", **changes):
+    """A run that was never carried out, with a portrait."""
+    directory = RunDirectory.of(root, run)
+    directory.create(run)
+    pictures.write(directory.pictures / f"{name}.npz", portrait(**changes))
+    return directory

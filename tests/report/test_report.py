@@ -13,7 +13,6 @@ from fmbench.report.cells import half_width
 from fmbench.report.sheet import Entry, Section
 from fmbench.report.table import build
 from fmbench.report.view import View
-from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, forget_family
 
@@ -196,33 +195,3 @@ def test_the_frame_for_python_users(store):
     frame = __import__("fmbench").frame(build(store))
     assert list(frame.columns) == list(render.CSV_COLUMNS)
     assert frame["n_seeds"].tolist() == [1, 3]
-
-
-class TestFigures:
-    @pytest.mark.parametrize("suffix", ["png", "svg", "pdf"])
-    @pytest.mark.parametrize("shape", [(100, 1, 8, 8), (10, 3, 4, 4), (50, 2)])
-    def test_samples_become_a_picture(self, tmp_path, suffix, shape):
-        import numpy as np
-
-        from fmbench.report.figures import plot_samples
-
-        (run,) = tiny_plan(methods=["fm-ot"])
-        directory = RunDirectory.of(tmp_path, run)
-        directory.create(run)
-        directory.samples.mkdir()
-        np.save(directory.samples / "dopri5.npy", np.random.default_rng(0).integers(0, 17, shape))
-        first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
-        plot_samples(tmp_path, "digits", first)
-        plot_samples(tmp_path, "digits", second)
-        assert first.stat().st_size > 1000
-        if suffix != "pdf":
-            assert first.read_bytes() == second.read_bytes()
-
-    def test_no_samples_and_a_wrong_suffix_say_what_to_do(self, tmp_path):
-        from fmbench.errors import FmbenchError
-        from fmbench.report.figures import plot_samples
-
-        with pytest.raises(FmbenchError, match="no samples of 'digits'"):
-            plot_samples(tmp_path, "digits", tmp_path / "a.png")
-        with pytest.raises(FmbenchError, match="end it in"):
-            plot_samples(tmp_path, "digits", tmp_path / "a.gif")

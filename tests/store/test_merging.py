@@ -189,11 +189,32 @@ class TestNumbers:
         other.set_environment("train", {"python": "there"})
         other.set_environment("evaluate", {"python": "there"})
         files.write_text(other.samples / "heun.npy", "points")
+        files.write_text(other.pictures / "portrait.npz", "paths")
         merge(here, there)
         directory = RunDirectory.of(here, run)
+        assert (directory.pictures / "portrait.npz").read_text() == "paths"
         environment = files.read_json(directory.path / "env.json")
         assert (environment["train"], environment["evaluate"]) == ({"python": "here"}, {"python": "there"})
         assert (directory.samples / "heun.npy").read_text() == "points"
+
+    def test_files_come_before_the_numbers_that_end_the_merging_of_a_run(self, run, stores, monkeypatch):
+        here, there = stores
+        fill(here, run, {"nfe": (100.0,)})
+        other = fill(there, run, VALUES)
+        files.write_text(other.pictures / "portrait.npz", "paths")
+        write = files.write_bytes
+
+        def interrupted(path, content):
+            if path.suffix == ".npz":
+                raise KeyboardInterrupt
+            write(path, content)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(files, "write_bytes", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                merge(here, there)
+        merge(here, there)
+        assert (RunDirectory.of(here, run).pictures / "portrait.npz").exists()
 
 
 class TestStates:

@@ -1,0 +1,38 @@
+"""fmbench animate: points on their way from noise to data, from the results alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fmbench.cli.options import DEFAULT_RESULTS, ResultsDir, names
+
+
+def command(
+    results_dir: ResultsDir = DEFAULT_RESULTS,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="Whose runs to show; may be left out where there is only one.")
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", metavar="NAMES", help="Flows to show, as fm-ot,ddpm; all if not given.")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", help="A .gif file, or .mp4 where ffmpeg is installed.")] = Path(
+        "flow.gif"
+    ),
+) -> None:
+    """Show how points of the plane flow from noise to data, several methods side by side.
+
+    From what `fmbench eval --metrics portrait` recorded: no weights are needed.
+    """
+    from fmbench.progress import watching  # here, so that --help does not wait for pydantic
+    from fmbench.report.animation import animate
+    from fmbench.report.figures import Order
+    from fmbench.report.figures.select import dataset_of
+
+    shown = dataset or dataset_of(results_dir)
+    with watching(Console(stderr=True), shown) as watcher:
+        animate(Order(results_dir, shown, tuple(names(methods or ""))), output, watcher)
+    typer.echo(f"wrote {output}")
