@@ -56,7 +56,7 @@ def named(rows: Sequence[Row], name: str) -> Row | None:
     exact = [row for row in rows if row.label == name]
     of_method = exact or [row for row in rows if row.request.method.name == name]
     if len(of_method) > 1:
-        labels = ", ".join(repr(row.label) for row in of_method)
+        labels = ", ".join(sorted(repr(row.label) for row in of_method))
         raise FmbenchError(f"--compare: several rows are of {name!r}: say which of {labels}")
     return of_method[0] if of_method else None
 

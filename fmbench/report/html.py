@@ -20,7 +20,7 @@ tbody:last-of-type tr:last-child > * { border-bottom: 2px solid }
 th small { display: block; font-weight: normal }
 tbody th { font-weight: normal }
 th.family { font-style: italic; padding-top: .6em }
-.notes { font-size: 13px; max-width: 70rem }
+.notes { font-size: 13px; max-width: 70rem; padding: .4em 0 1.5em }
 """
 
 
