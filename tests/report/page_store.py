@@ -6,9 +6,10 @@ import json
 
 import numpy as np
 
-from fmbench.store import files
+from fmbench.store import files, pictures
+from fmbench.store.records import MetricRecord
 from tests.helpers import tiny_plan
-from tests.report.made_up import fill, number
+from tests.report.made_up import fill, portrait
 
 NUMBERS = {"nll": (2.345, "bits/dim", "pf-ode"), "fid": (1.5, "", "digits-v1"), "nfe": (123.0, "", "")}
 MACHINE = {"device": "cpu", "packages": {"torch": "2.6"}}
@@ -39,6 +40,7 @@ def ordinary(root):
     directory = fill(root, run, {"w2": (0.5, "", ""), "nfe": (80.0, "", "")})
     directory.samples.mkdir()
     np.save(directory.samples / "dopri5.npy", np.random.default_rng(0).normal(size=(50, 2)))
+    pictures.write(directory.pictures / "portrait.npz", portrait())
     return root
 
 
@@ -46,7 +48,8 @@ def curve(run):
     """A line of the metric of sampling curves."""
     points = [{"nfe": nfe, "seconds": 1, "value": 9.87654 / nfe} for nfe in (5, 10)]
     details = {"measure": "fid", "solver": "euler", "curve": points}
-    return number(run, "nfe-10pct", 5.0, details=details).model_copy(update={"metric": "curve"})
+    said = {"evaluation": run.evaluation_overrides, "details": details, "n": 100}
+    return MetricRecord(metric="curve", name="nfe-10pct", value=5.0, **said)
 
 
 def renamed(directory, name):

@@ -122,11 +122,21 @@ class TestModel:
         points, frame = plane.samples.scatters[0], plane.samples.frame
         steps = np.frombuffer(base64.b64decode(points.coordinates), "<u2").reshape(points.frames, points.count, 2)
         low, high = np.array(frame.low), np.array(frame.high)
-        seen = low + steps[0] / 65_535 * (high - low)
+        seen = low + (3 * (steps[0] / 65_535) - 1) * (high - low)
         inside = ((seen > low) & (seen < high)).all(1)
         true = np.random.default_rng(0).normal(size=(50, 2))
         assert inside.sum() >= 48
         np.testing.assert_allclose(seen[inside], true[inside], atol=1e-3)
+
+    def test_flows_go_from_noise_to_data(self, store):
+        plane = view(store, "8gaussians")
+        (path,) = plane.motions.paths.values()
+        steps = np.frombuffer(base64.b64decode(path.coordinates), "<u2").reshape(path.frames, path.count, 2)
+        assert (path.frames, path.count) == (25, 8)
+        x = -4 + 8 * (3 * steps[..., 0].mean(1) / 65_535 - 1)  # the window is of side 8
+        np.testing.assert_allclose(x, np.linspace(0, 3, 25), atol=1e-3)
+        assert plane.motions.target.count == 8
+        assert view(store).motions.target is None
 
     def test_only_the_datasets_that_are_asked_for(self, store):
         assert [one.name for one in gather(store)] == ["8gaussians", "digits"]

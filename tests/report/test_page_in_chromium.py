@@ -145,6 +145,22 @@ def test_a_hidden_datasets_plots_and_points_draw_when_it_is_shown(tab, address):
     assert draw(tab, "cost").locator(".points path.point").count() == 1
 
 
+def test_points_go_from_noise_to_data_at_a_time_or_all_the_way(tab, address):
+    opened(tab, address, "d=8gaussians")
+    part = tab.locator(".motion:visible")
+    part.scroll_into_view_if_needed()
+    canvas = part.locator("canvas[data-time]")
+    assert canvas.get_attribute("data-time") == "1"
+    slider = part.get_by_role("slider")
+    slider.press("Home")
+    assert canvas.get_attribute("data-time") == "0"
+    play = part.locator("button")
+    play.press("Enter")
+    playwright.expect(play).to_have_attribute("aria-pressed", "true")
+    playwright.expect(canvas).to_have_attribute("data-time", "1")
+    playwright.expect(play).to_have_attribute("aria-pressed", "false")
+
+
 def test_a_row_opens_its_provenance_by_keyboard_alone(tab, address):
     opened(tab, address)
     tab.locator("table.results:visible").get_by_role("link", name="fm-ot").focus()
@@ -203,7 +219,6 @@ def test_a_phone_scrolls_the_table_and_not_the_page(tab, address):
     tab.set_viewport_size({"width": 380, "height": 800})
     for name in ("digits", "8gaussians"):
         opened(tab, address, f"d={name}&all=1")
-        tab.reload()
         draw(tab, "cost")
         tab.locator("table.results:visible tbody a").first.click()
         assert tab.evaluate("document.documentElement.scrollWidth") <= 380

@@ -17,7 +17,7 @@ from fmbench.report.page.runs import significant
 from fmbench.report.sheet import Entry
 
 ASSETS = Path(__file__).parent / "assets"
-SCRIPTS = ("core.js", "table.js", "plots.js", "traces.js", "canvas.js", "runs.js")
+SCRIPTS = ("core.js", "table.js", "plots.js", "traces.js", "canvas.js", "motion.js", "runs.js")
 FIRST = 'document.documentElement.classList.add("scripted");'  # before anything is painted
 # What would end a script element; in JSON they stand in strings alone.
 DANGEROUS = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}

@@ -16,6 +16,7 @@ from fmbench.report.page.model import gather
 from fmbench.report.standing import ORDER, Standing, standings
 
 SHOWN = 30  # running runs that are listed
+TOLD = ("doing", "done", "total", "note", "left", "slot")  # of each
 REST = 5.0  # times as long as the last page took to make, before the next is made
 CONTENT = ("run.json", "training.json", "env.json", "metrics.jsonl")
 FOLDERS = ("samples", "pictures")
@@ -55,13 +56,7 @@ class Site:
                 "version": self._news(found),
                 "error": self._error,
                 "counts": {state: counts[state] for state in ORDER if counts[state]},
-                "running": [
-                    {
-                        "name": one.name,
-                        **one.status.model_dump(include={"doing", "done", "total", "note", "left", "slot"}),
-                    }
-                    for one in running
-                ],
+                "running": [{"name": one.name, **{key: getattr(one.status, key) for key in TOLD}} for one in running],
             }
 
     def _standings(self) -> Iterator[Standing]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from fmbench.report.grid import by_dataset
 from fmbench.report.latex import latex
-from fmbench.report.page import pictures
 from fmbench.report.page.curves import LEARNING
 from fmbench.report.page.lines import Lines, anchor, lines_of
-from fmbench.report.page.pictures import Board, Frame, Points
 from fmbench.report.page.rows import Axis, Family, RowView, axes_of, coloured, described, row_views
 from fmbench.report.page.runs import Asked, Run, run_of
+from fmbench.report.page.samples import Motions, Samples, motions_of, samples_file, samples_of
 from fmbench.report.render import csv_table
 from fmbench.report.sheet import sheets
 from fmbench.report.table import Evaluation, Row, build
@@ -26,21 +23,6 @@ from fmbench.store.records import RunRecord
 from fmbench.store.run import RunDirectory, find_runs
 
 Home = tuple[RunDirectory, RunRecord]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """What a dataset's methods draw, by the place of the row; of its first seed.
-
-    Args:
-        boards: of images.
-        scatters: of points.
-        frame: of the plane, where there are points.
-    """
-
-    boards: Mapping[int, Board]
-    scatters: Mapping[int, Points]
-    frame: Frame | None
 
 
 @dataclass(frozen=True)
@@ -58,6 +40,7 @@ class DatasetView:
         runs: every one.
         asked: what runs share.
         samples: of its rows.
+        motions: of its rows, from noise to data, where they were recorded.
     """
 
     name: str
@@ -70,6 +53,7 @@ class DatasetView:
     runs: Sequence[Run]
     asked: Asked
     samples: Samples
+    motions: Motions
 
     @property
     def has_learning(self) -> bool:
@@ -88,6 +72,8 @@ class DatasetView:
             "environments": self.asked.environments.values,
             "protocols": self.asked.protocols.values,
             "scatters": self.samples.scatters,
+            "motions": self.motions.paths,
+            "target": self.motions.target,
         }
 
 
@@ -111,7 +97,7 @@ def view_of(root: Path, name: str, rows: Sequence[Row], homes: Sequence[Home]) -
     table = lines_of(name, rows)
     axes = axes_of(table.columns)
     views = row_views(rows, axes, runs_by_anchor(homes, runs))
-    folders = [root / runs[view.runs[0]].folder for view in views]
+    firsts = [RunDirectory(root / runs[view.runs[0]].folder) for view in views]
     return DatasetView(
         name=name,
         families=coloured(rows),
@@ -122,7 +108,8 @@ def view_of(root: Path, name: str, rows: Sequence[Row], homes: Sequence[Home]) -
         axes=described(axes, rows),
         runs=runs,
         asked=asked,
-        samples=samples_of([samples_file(folder, row) for folder, row in zip(folders, rows, strict=True)]),
+        samples=samples_of([samples_file(run, row) for run, row in zip(firsts, rows, strict=True)]),
+        motions=motions_of(firsts),
     )
 
 
@@ -138,22 +125,3 @@ def runs_by_anchor(homes: Sequence[Home], runs: Sequence[Run]) -> dict[str, list
         overrides = {**last.overrides, **dict(evaluation)}
         found[anchor(first.request, overrides)] = sorted(places, key=lambda place: runs[place].seed)
     return found
-
-
-def samples_file(folder: Path, row: Row) -> Path:
-    """Where a run keeps the samples of a row."""
-    name, steps = row.sampler.get("name", ""), row.sampler.get("steps", 0)
-    return RunDirectory(folder).samples / (f"{name}-{steps}.npy" if steps else f"{name}.npy")
-
-
-def samples_of(paths: Sequence[Path]) -> Samples:
-    """The pictures of the files that are there."""
-    images: dict[int, np.ndarray] = {}
-    points: dict[int, np.ndarray] = {}
-    places = {"image": images, "points": points}
-    for place, path in enumerate(paths):
-        samples = pictures.load(path) if path.is_file() else np.empty(0)
-        places.get(pictures.kind_of(samples), {})[place] = samples
-    frame = pictures.frame_of(list(points.values())) if points else None
-    scatters = {place: pictures.scatter(cloud, frame, len(points)) for place, cloud in points.items() if frame}
-    return Samples(pictures.boards(images), scatters, frame)

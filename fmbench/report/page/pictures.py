@@ -19,6 +19,7 @@ SIDE = 168  # pixels of a board, about
 GAP = 1
 BYTES = 4_000_000  # that the boards, or the points, of one dataset may take
 POINTS = 1000  # of a scatter, at most
+MOVING = 250  # points on their way, at most
 LEVELS = 65_535  # of a quantised coordinate
 STRAY = 1e-3  # share of points on either side that the frame need not hold
 
@@ -53,8 +54,8 @@ class Points:
     """Points of the plane, or frames of moving ones.
 
     Args:
-        coordinates: base64 of little-endian 16-bit x, y, x, y, ..., from 0 at the low edge of the frame to 65535; one
-            frame of time after the other.
+        coordinates: base64 of little-endian 16-bit x, y, x, y, ..., from 0 a frame's side below the frame to 65535 a
+            side above it, as points on their way may leave it; one frame of time after the other.
         frames: of time.
         count: points in each.
     """
@@ -128,14 +129,21 @@ def frame_of(clouds: Sequence[np.ndarray]) -> Frame:
 
 
 def scatter(points: np.ndarray, frame: Frame, rows: int) -> Points:
-    """The first points (n, 2), those outside the frame at its edge; fewer where there are many rows."""
+    """The first points (n, 2); fewer where there are many rows."""
     most = max(100, min(POINTS, BYTES // (6 * rows)))
     return quantised(points[:most][None], frame)
 
 
+def motion(path: np.ndarray, frame: Frame, rows: int) -> Points:
+    """Points on their way, (frames, n, 2); fewer where there are many rows."""
+    most = max(60, min(MOVING, BYTES // (6 * rows * len(path))))
+    return quantised(path[:, :most], frame)
+
+
 def quantised(motion: np.ndarray, frame: Frame) -> Points:
-    """Frames of points (frames, n, 2) on the grid of a frame; points that are not finite go."""
+    """Points (frames, n, 2) of a frame and of as much on each side; what is beyond stands at the edge of that."""
     motion = motion[:, np.isfinite(motion).all((0, 2))]
     low, high = np.array(frame.low), np.array(frame.high)
-    steps = np.clip(np.rint((motion - low) / (high - low) * LEVELS), 0, LEVELS).astype("<u2")
+    part = ((motion - low) / (high - low) + 1) / 3
+    steps = np.clip(np.rint(part * LEVELS), 0, LEVELS).astype("<u2")
     return Points(base64.b64encode(steps.tobytes()).decode(), *motion.shape[:2])

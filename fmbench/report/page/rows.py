@@ -8,6 +8,7 @@ from itertools import count
 
 from fmbench.report.cells import Column
 from fmbench.report.compare import CONTROL
+from fmbench.report.figures import style
 from fmbench.report.grid import told_apart
 from fmbench.report.notes import floors
 from fmbench.report.numbers import FLOOR, NUMBERS, number
@@ -16,13 +17,10 @@ from fmbench.report.page.runs import significant
 from fmbench.report.sheet import families
 from fmbench.report.table import Row
 
-# Okabe and Ito 2008 on white, and their hues where the page is dark. Each has 3:1 with its background but the fifth and
-# sixth on white, whose points have an outline.
-COLOURS = (
-    ("#0072b2", "#4aa3df"), ("#d55e00", "#f08a4b"), ("#009e73", "#2fc79a"), ("#cc79a7", "#e29ac2"),
-    ("#e69f00", "#f0b93a"), ("#56b4e9", "#a6dcff"), ("#000000", "#f2f2f2"),
-)  # fmt: skip
-GREY = ("#8a8a8a", "#9a9a9a")  # controls compete with nothing
+# The figures' colours, and the same hues where the page is dark.
+DARK = ("#4aa3df", "#f08a4b", "#2fc79a", "#e29ac2", "#f0b93a", "#a6dcff", "#f2f2f2")
+PAIRS = tuple(zip(style.COLOURS, DARK, strict=True))
+GREY = (style.GREY, "#9a9a9a")  # controls compete with nothing
 SYMBOLS = (
     "circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star", "pentagon", "hexagon",
     "triangle-left", "triangle-right", "hourglass", "bowtie", "star-diamond", "hexagram",
@@ -97,7 +95,7 @@ class RowView:
 def coloured(rows: Sequence[Row]) -> list[Family]:
     """The families in the table's order, each with a colour as long as there are any."""
     free = count()
-    return [Family(name, GREY if name == CONTROL else COLOURS[next(free) % len(COLOURS)]) for name, _ in families(rows)]
+    return [Family(name, GREY if name == CONTROL else PAIRS[next(free) % len(PAIRS)]) for name, _ in families(rows)]
 
 
 def axes_of(columns: Sequence[Column]) -> dict[str, Column | None]:

@@ -12,7 +12,7 @@ from fmbench.config import canonical, flatten
 from fmbench.report.page.curves import Curve, Loss, curves_of, loss_of
 from fmbench.report.table import Evaluation, evaluations
 from fmbench.store import files
-from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord
+from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 
 BY_RUN = ("seconds", "peak_memory_bytes", "command")  # of env.json: what no two runs share
@@ -151,11 +151,17 @@ def run_of(directory: RunDirectory, record: RunRecord, root: Path, asked: Asked)
         overrides=record.overrides,
         evaluations=list(evaluations(records)),
         halves=halves_of(directory, asked),
-        cost={} if summary is None else rounded(summary.model_dump(exclude={"schema_"}, exclude_none=True)),
+        cost=cost_of(summary),
         numbers=numbers_of(records, asked),
         loss=loss_of(directory.train_log),
         curves=curves_of(records),
     )
+
+
+def cost_of(summary: TrainingSummary | None) -> dict[str, Any]:
+    """What is known of the cost of training; nothing before it has ended."""
+    known = {} if summary is None else summary.dump()
+    return rounded({key: value for key, value in known.items() if key != "schema" and value is not None})
 
 
 def halves_of(directory: RunDirectory, asked: Asked) -> dict[str, Half]:

@@ -2,10 +2,11 @@
 
 const TOP = 65535; // the greatest quantised coordinate
 
+/** Coordinates such that 0 and 1 are the edges of the picture; points may be as far outside as it is wide. */
 function coordinates(points) {
   const bytes = bytesOf(points.coordinates);
   const view = new DataView(bytes.buffer);
-  return Float32Array.from({ length: bytes.length / 2 }, (_, index) => view.getUint16(2 * index, true) / TOP);
+  return Float32Array.from({ length: bytes.length / 2 }, (_, index) => (3 * view.getUint16(2 * index, true)) / TOP - 1);
 }
 
 /** A canvas's context in pixels of the page, empty, at the resolution of the screen. */
@@ -19,16 +20,20 @@ function fresh(canvas) {
   return { context, width, height };
 }
 
-/** Points, given as x, y, x, y, ... from 0 to 1, y upwards. */
-function drawPoints(canvas, values, colour, size) {
-  const { context, width, height } = fresh(canvas);
-  context.fillStyle = colour;
-  context.globalAlpha = 0.7;
+function dots(context, values, width, height, size) {
   for (let at = 0; at + 1 < values.length; at += 2) {
     context.beginPath();
     context.arc(values[at] * width, (1 - values[at + 1]) * height, size, 0, 2 * Math.PI);
     context.fill();
   }
+}
+
+/** Points, given as x, y, x, y, ... from 0 to 1, y upwards. */
+function drawPoints(canvas, values, colour, size) {
+  const { context, width, height } = fresh(canvas);
+  context.fillStyle = colour;
+  context.globalAlpha = 0.7;
+  dots(context, values, width, height, size);
   canvas.dataset.points = values.length / 2;
 }
 

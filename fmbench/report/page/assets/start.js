@@ -6,6 +6,7 @@ const tables = sections.map((view) => setUpTable(view));
 for (const view of sections) {
   setUpPlots(view);
   setUpScatters(view);
+  setUpMotion(view);
   setUpCompare(view);
 }
 setUpWindow();
