@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fmbench.errors import FmbenchError
-from fmbench.report.page.curves import POINTS, thinned
+from fmbench.report.page.curves import POINTS, loss_of, thinned
 from fmbench.report.page.document import embedded, saved, served
 from fmbench.report.page.model import gather
 from fmbench.store.run import RunDirectory
@@ -96,6 +96,12 @@ class TestModel:
         assert len(loss.step) == POINTS
         assert (loss.step[0], loss.step[-1], loss.loss[0], loss.seconds[-1]) == (1, 200, 1.0, 20.0)
         assert thinned([1, 2, 3], 60) == [1, 2, 3]
+
+    def test_a_torn_line_and_a_loss_that_is_none_are_passed_over(self, tmp_path):
+        path = tmp_path / "train.jsonl"
+        path.write_text('{"step": 1, "loss": 0.5}\n{"step": 2, "loss": null}\n{"step": 3, "lo')
+        assert loss_of(path).step == [1]
+        assert loss_of(tmp_path / "absent") is None
 
     def test_curves_of_metrics(self, store):
         (run,) = tiny_plan(methods=["fm-ot"], seeds=[0])

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fmbench.store import files
 from fmbench.store.records import MetricRecord
 
 POINTS = 60  # of a training curve
+T = TypeVar("T")
 SAMPLING, LEARNING = "curve", "learning-curve"  # metrics
 COSTS = {SAMPLING: "nfe", LEARNING: "step"}  # what their curves are over
 
@@ -54,10 +55,9 @@ class Curve:
 
 def loss_of(path: Path) -> Loss | None:
     """The thinned loss of a train.jsonl; None where nothing was logged."""
-    lines = [line for line in files.read_lines(path) if is_point(line)]
-    if not lines:
+    kept = list(points_of(path))
+    if not kept:
         return None
-    kept = thinned(lines, POINTS)
     return Loss(
         [line["step"] for line in kept],
         [line.get("seconds") for line in kept],
@@ -65,12 +65,23 @@ def loss_of(path: Path) -> Loss | None:
     )
 
 
+def points_of(path: Path) -> Iterator[dict[str, Any]]:
+    """What the lines that are kept say; the others are not read, and a torn one is skipped."""
+    for text in thinned((files.read_bytes(path) or b"").splitlines(), POINTS):
+        try:
+            line = files.parse_json(text, path)
+        except files.NotJsonError:
+            continue
+        if is_point(line):
+            yield line
+
+
 def is_point(line: Any) -> bool:
     """Whether a line of train.jsonl has a step and a finite loss."""
     return isinstance(line, dict) and "step" in line and math.isfinite(line.get("loss") or math.nan)
 
 
-def thinned(lines: Sequence[Any], most: int) -> list[Any]:
+def thinned(lines: Sequence[T], most: int) -> list[T]:
     """At most so many, evenly spaced; the first and the last always."""
     if len(lines) <= most:
         return list(lines)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from fmbench.config import canonical, flatten
 from fmbench.report.page.curves import Curve, Loss, curves_of, loss_of
@@ -18,21 +18,19 @@ from fmbench.store.run import RunDirectory
 BY_RUN = ("seconds", "peak_memory_bytes", "command")  # of env.json: what no two runs share
 DIGITS = 6  # significant ones: a page is read, not computed with
 
-T = TypeVar("T")
 
-
-class Shared(Generic[T]):
-    """Values that many runs have in common, each kept once and known by its place."""
+class Shared:
+    """Settings that many runs have in common, flat, each kept once and known by its place."""
 
     def __init__(self) -> None:
-        self.values: list[T] = []
+        self.values: list[dict[str, Any]] = []
         self._places: dict[str, int] = {}
 
-    def place(self, value: T) -> int:
-        """Where a JSON-able value is kept."""
-        place = self._places.setdefault(canonical(value), len(self.values))
+    def place(self, tree: Mapping[str, Any]) -> int:
+        """Where JSON-able settings are kept."""
+        place = self._places.setdefault(canonical(tree), len(self.values))
         if place == len(self.values):
-            self.values.append(value)
+            self.values.append(flatten(tree))
         return place
 
 
@@ -41,14 +39,14 @@ class Asked:
     """What runs share, by place.
 
     Args:
-        configs: flat requests without their seeds.
-        environments: flat halves of env.json without what differs from run to run.
-        protocols: flat, as of the numbers.
+        configs: requests without their seeds.
+        environments: halves of env.json without what differs from run to run.
+        protocols: as of the numbers.
     """
 
-    configs: Shared[dict[str, Any]]
-    environments: Shared[dict[str, Any]]
-    protocols: Shared[dict[str, Any]]
+    configs: Shared
+    environments: Shared
+    protocols: Shared
 
     @classmethod
     def empty(cls) -> Asked:
@@ -147,7 +145,7 @@ def run_of(directory: RunDirectory, record: RunRecord, root: Path, asked: Asked)
         state=status.state,
         reason=status.reason,
         folder=directory.path.relative_to(root).as_posix(),
-        config=asked.configs.place(flatten(request.model_dump(exclude={"seed"}))),
+        config=asked.configs.place(request.model_dump(exclude={"seed"})),
         overrides=record.overrides,
         evaluations=list(evaluations(records)),
         halves=halves_of(directory, asked),
@@ -170,7 +168,7 @@ def halves_of(directory: RunDirectory, asked: Asked) -> dict[str, Half]:
     known = files.read_json(path) if path.exists() else {}
     return {
         name: Half(
-            asked.environments.place(flatten({key: value for key, value in half.items() if key not in BY_RUN})),
+            asked.environments.place({key: value for key, value in half.items() if key not in BY_RUN}),
             rounded({key: half[key] for key in BY_RUN if key in half}),
         )
         for name, half in known.items()
@@ -188,7 +186,7 @@ def numbers_of(records: Iterable[MetricRecord], asked: Asked) -> list[Measured]:
             unit=record.unit,
             family=record.family,
             n=record.n,
-            protocol=asked.protocols.place(flatten(record.protocol)),
+            protocol=asked.protocols.place(record.protocol),
             evaluation=record.evaluation,
             seconds=record.seconds,
             reason=record.reason,
