@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from fmbench.config import RunRequest, slug_of
 from fmbench.errors import FmbenchError, SolverError, Unavailable
@@ -42,7 +43,7 @@ def evaluate(
         if known and not any(record.evaluation == run.evaluation_overrides for record in known):
             # Measured under another name of the same protocol.
             same = [record for record in known if record.evaluation == known[0].evaluation]
-            directory.add_metrics(record.model_copy(update={"evaluation": run.evaluation_overrides}) for record in same)
+            directory.add_metrics(structs.replace(record, evaluation=run.evaluation_overrides) for record in same)
             continue
         metric: Metric = metrics.get(name).load()(**run.evaluation.metrics[name])
         begun, measured_at = time.perf_counter(), datetime.now(UTC).isoformat()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from msgspec import structs
 
 from fmbench import checkpoints, provenance
 from fmbench.config import RunRequest, TrainingRequest
@@ -57,8 +58,10 @@ def execute(
             directory.set_status(StatusRecord(state="queued", step=stop.step, steps=asked, reason=str(stop)))
             raise KeyboardInterrupt from stop
         except KeyboardInterrupt:
-            queued = {"state": "queued", "reason": "interrupted", "doing": "", "note": "", "left": None}
-            directory.set_status(reporter.status.model_copy(update=queued))
+            queued = structs.replace(
+                reporter.status, state="queued", reason="interrupted", doing="", note="", left=None
+            )
+            directory.set_status(queued)
             raise
         except DivergedError as error:
             status = StatusRecord(state="failed", step=error.step, steps=asked, reason=str(error))

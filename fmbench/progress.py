@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from msgspec import structs
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -81,7 +82,7 @@ class Reporter:
 
     def _write(self, **changes: Any) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.status = self.status.model_copy(update={**changes, "updated_at": now})
+        self.status = structs.replace(self.status, **changes, updated_at=now)
         self._directory.set_status(self.status)
         self._written = time.monotonic()
 

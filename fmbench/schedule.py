@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import structs
 from rich.console import Console
 
 from fmbench import loggers, provenance
@@ -198,7 +199,7 @@ def requeue(directory: RunDirectory) -> None:
     """What was stopped before it could say so is to be done still."""
     status = directory.status()
     if status.state == "running":
-        directory.set_status(status.model_copy(update={"state": "queued", "reason": "interrupted"}))
+        directory.set_status(structs.replace(status, state="queued", reason="interrupted"))
 
 
 def settle(ended: Ended) -> StatusRecord:
@@ -215,6 +216,6 @@ def settle(ended: Ended) -> StatusRecord:
         found = {"state": "failed", "reason": ended.cause}
     else:
         return status
-    status = status.model_copy(update=found)
+    status = structs.replace(status, **found)
     directory.set_status(status)
     return status

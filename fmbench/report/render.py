@@ -161,7 +161,7 @@ def extras(row: Row) -> dict[str, Any]:
         "train": row.request.train.model_dump(),
         "network": row.request.network.model_dump(),
         "sampler": dict(row.sampler),
-        "training": [summary.model_dump(exclude={"schema_"}) for summary in row.summaries],
+        "training": [{key: value for key, value in one.dump().items() if key != "schema"} for one in row.summaries],
     }
 
 

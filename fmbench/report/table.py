@@ -181,22 +181,25 @@ def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metric
     """A run's numbers, by how their evaluation differed from the defaults; the default one if there are none."""
     groups: dict[Evaluation, list[MetricRecord]] = defaultdict(list)
     for record in records:
-        groups[tuple(sorted(record.evaluation.items()))].append(record)
+        groups[tuple(sorted(record.evaluation.items())) if record.evaluation else ()].append(record)
     return dict(groups) or {(): []}
 
 
 def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
-    records = [record for _, record in group.records]
     absent: dict[str, dict[str, None]] = defaultdict(dict)
-    for record in records:
-        if record.value is None and record.reason != NOT_APPLICABLE:
-            absent[record.metric][f"{record.name}: {record.reason}"] = None
+    inapplicable = set()
     states = {status.state for status in group.statuses}
     columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
+    samplers: list[Mapping[str, Any]] = []
     for seed, record in group.records:
         if record.value is not None:
             columns[known.of(record)][seed] = record
-    samplers = [record.protocol["sampler"] for record in records if "sampler" in record.protocol]
+        elif record.reason == NOT_APPLICABLE:
+            inapplicable.add(record.metric)
+        else:
+            absent[record.metric][f"{record.name}: {record.reason}"] = None
+        if not samplers and "sampler" in record.protocol:
+            samplers.append(record.protocol["sampler"])
     request = group.runs[0].request
     return Row(
         request=request,
@@ -205,7 +208,7 @@ def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
         family=group.runs[0].family,
         status=next(state for state in WORST_FIRST if state in states),
         failures=tuple(dict.fromkeys(status.reason for status in group.statuses if status.reason)),
-        inapplicable=frozenset(record.metric for record in records if record.reason == NOT_APPLICABLE),
+        inapplicable=frozenset(inapplicable),
         unavailable={metric: tuple(reasons) for metric, reasons in absent.items()},
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=samplers[0] if samplers else {},

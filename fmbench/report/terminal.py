@@ -106,11 +106,16 @@ def row(names: Sequence[str], entries: Sequence[Entry], widths: Sequence[int], s
     for level, name in enumerate(names):
         yield Segment(" " * EDGE)
         yield Segment(name, style)
+        plain = ""  # all that is in no style is one segment up to what is in one: rich takes its time for each
         for entry, width in zip(entries, widths, strict=True):
             text = text_of(entry) if level == 0 else ""
-            yield Segment(" " * (SPACING + width - cell_len(text)))
-            yield Segment(text, BOLD if entry.best else None)
-        yield from line(Segment(" " * SPACING))
+            plain += " " * (SPACING + width - cell_len(text))
+            if entry.best:
+                yield from (Segment(plain), Segment(text, BOLD))
+                plain = ""
+            else:
+                plain += text
+        yield from line(Segment(plain + " " * SPACING))
 
 
 def fold(console: Console, text: str, width: int) -> list[str]:

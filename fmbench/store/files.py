@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -129,7 +130,7 @@ def read_json(path: Path) -> Any:
     return parse_json(content, path)
 
 
-def parse_json(content: bytes, path: Path) -> Any:
+def parse_json(content: bytes, path: Path | str) -> Any:
     """The JSON that a file holds.
 
     Raises:
@@ -141,14 +142,15 @@ def parse_json(content: bytes, path: Path) -> Any:
         raise NotJsonError(f"{path} is not JSON ({error}): move the run's directory away and run again") from error
 
 
-def read_bytes(path: Path) -> bytes | None:
+def read_bytes(path: Path | str) -> bytes | None:
     """What a file holds; None where there is none.
 
     Raises:
         FmbenchError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with io.FileIO(path) as stream:  # a large store has tens of thousands of small files: no buffer for each
+            return stream.readall()
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -32,15 +32,14 @@ def latest(records: Iterable[MetricRecord]) -> dict[Key, dict[str, MetricRecord]
     An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives way
     too.
     """
-    found: dict[Key, tuple[str, dict[str, MetricRecord]]] = {}
+    begun: dict[Key, str] = {}
+    found: dict[Key, dict[str, MetricRecord]] = {}
     for record in records:
         key = key_of(record)
-        measured_at, numbers = found.get(key, ("", {}))
-        if measured_at != record.measured_at:
-            numbers = {}
-        numbers[record.name] = record
-        found[key] = record.measured_at, numbers
-    return {key: numbers for key, (_, numbers) in found.items()}
+        if begun.get(key) != record.measured_at:
+            begun[key], found[key] = record.measured_at, {}
+        found[key][record.name] = record
+    return found
 
 
 @dataclass(frozen=True)

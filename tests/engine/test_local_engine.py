@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from fmbench import commands
@@ -118,7 +119,7 @@ def test_what_runs_share_is_imported_before_they_are_forked_but_no_code_of_stran
         prepare(directory, [run], Orders("cpu"))
         warm_up(directory, PLUGINS)
     assert loaded == ["digits", "fm-ot", "mlp", "nfe", "digits", "mlp", "nfe"]
-    directory.set_job(directory.job().model_copy(update={"runs": (misnamed(run),)}))
+    directory.set_job(structs.replace(directory.job(), runs=(misnamed(run),)))
     warm_up(directory, PLUGINS)  # the child will say so
 
 

@@ -7,9 +7,10 @@ import random
 import re
 
 import pytest
+from scipy.special import stdtrit
 
 from fmbench.report import render
-from fmbench.report.cells import Cell
+from fmbench.report.cells import Cell, student
 from fmbench.report.compare import Difference, paired, ranks
 from fmbench.report.table import build
 from tests.report.made_up import methods, text
@@ -195,3 +196,8 @@ class TestTable:
         assert "Rank by" not in said
         assert bold(rows) == {"fm-ot": [], "ddpm": []}
         assert set(standing(rows).values()) == {None}
+
+
+def test_quantiles_are_scipys():
+    for freedom in range(1, 15):
+        assert student(freedom) == pytest.approx(stdtrit(freedom, 0.975), rel=1e-14)

@@ -12,6 +12,7 @@ from fmbench.report import grid, latex, markdown, render, terminal
 from fmbench.report.cells import half_width
 from fmbench.report.sheet import Entry, Section
 from fmbench.report.table import build
+from fmbench.report.terminal import row
 from fmbench.report.view import View
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, forget_family
@@ -195,3 +196,13 @@ def test_the_frame_for_python_users(store):
     frame = __import__("fmbench").frame(build(store))
     assert list(frame.columns) == list(render.CSV_COLUMNS)
     assert frame["n_seeds"].tolist() == [1, 3]
+
+
+def test_bold_numbers_stand_where_plain_ones_would():
+    def line(best):
+        entries = [Entry("1.0", best), Entry("2"), Entry("3.0", best)]
+        return list(row(["name"], entries, [5, 5, 5]))
+
+    plain, bold = line(False), line(True)
+    assert "".join(one.text for one in plain) == "".join(one.text for one in bold) == " name    1.0      2    3.0  \n"
+    assert [one.text for one in bold if one.style] == ["1.0", "3.0"]

@@ -12,7 +12,6 @@ import pytest
 
 from fmbench.errors import FmbenchError
 from fmbench.report.table import build
-from fmbench.store import files
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
 from tests.helpers import tiny_plan
@@ -189,12 +188,11 @@ class TestRefusals:
         directory.add_metrics([number(run, "nll", 2.5)])
         assert {record.name for record in directory.metrics()} == {"nfe", "nll"}
 
-    def test_a_file_that_may_not_be_read(self, directory, monkeypatch):
-        def refuse(path):
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(files.Path, "read_bytes", refuse)
-        with pytest.raises(FmbenchError, match=r"cannot read .*run.json: Permission denied"):
+    def test_a_file_that_cannot_be_read(self, directory):
+        path = directory.path / "run.json"
+        path.unlink()
+        path.mkdir()
+        with pytest.raises(FmbenchError, match=r"cannot read .*run.json: Is a directory"):
             directory.record()
 
     @pytest.mark.usefixtures("directory")

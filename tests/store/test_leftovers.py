@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec import structs
 
 from fmbench.store import files
 from fmbench.store.leftovers import leftovers, remove, size, temporary_folders, weights
@@ -35,7 +36,7 @@ def test_the_weights_of_a_finished_run_go_and_its_numbers_stay(directory, tmp_pa
 
 @pytest.mark.parametrize("state", ["queued", "running", "failed", "timeout"])
 def test_a_run_that_is_not_done_keeps_them(directory, tmp_path, state):
-    directory.set_status(directory.status().model_copy(update={"state": state}))
+    directory.set_status(structs.replace(directory.status(), state=state))
     assert list(weights(tmp_path)) == []
 
 

@@ -4,6 +4,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from msgspec import structs
 
 from fmbench.errors import FmbenchError
 from fmbench.report.render import csv_table, json_table
@@ -140,7 +141,7 @@ class TestNumbers:
     @pytest.mark.parametrize("newer", ["here", "there"])
     def test_of_two_protocols_the_later_one_counts(self, run, tmp_path, newer):
         older = {"here": "there", "there": "here"}[newer]
-        old = measured(run, 1.0, "1").model_copy(update={"protocol": {"samples": 7}})
+        old = structs.replace(measured(run, 1.0, "1"), protocol={"samples": 7})
         fill(tmp_path / newer, run, [measured(run, 2.0, "2")])
         fill(tmp_path / older, run, [old])
         assert kinds(merge(tmp_path / "here", tmp_path / "there")) == {"extended": 1}
@@ -167,14 +168,14 @@ class TestNumbers:
         here, there = stores
         for root, seconds in ((here, 3.0), (there, 4.0)):
             time = number(run, "sample-seconds", seconds, unit="s/1000", measured_at=str(seconds))
-            fill(root, run, [time.model_copy(update={"metric": "nfe"}), measured(run, 1.0, str(seconds))])
+            fill(root, run, [structs.replace(time, metric="nfe"), measured(run, 1.0, str(seconds))])
         assert kinds(merge(here, there)) == {"extended": 1}
         assert values(here, run) == {"nfe": 1.0, "sample-seconds": 3.0}
 
     def test_a_measurement_that_a_crash_tore_is_completed(self, run, stores):
         here, there = stores
         whole = [measured(run, 1.0, "1"), number(run, "sample-seconds", 3.0, measured_at="1")]
-        whole[1] = whole[1].model_copy(update={"metric": "nfe"})
+        whole[1] = structs.replace(whole[1], metric="nfe")
         fill(there, run, whole)
         path = fill(here, run, whole).path / "metrics.jsonl"
         path.write_bytes(path.read_bytes()[:-9])

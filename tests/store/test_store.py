@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import structs
 
 from fmbench.errors import FmbenchError
 from fmbench.report.table import build
@@ -83,7 +84,7 @@ class TestRunDirectory:
     def test_a_later_measurement_replaces_all_of_the_earlier_one(self, run, directory):
         """Its failure too: the numbers of one measurement share when it began."""
         failed = number(run, "fid", value=None, reason="no weights", measured_at="1")
-        floor = failed.model_copy(update={"name": "fid-floor", "value": 1.0, "reason": ""})
+        floor = structs.replace(failed, name="fid-floor", value=1.0, reason="")
         directory.add_metrics([failed, floor])
         assert len(directory.metrics()) == 2
         directory.add_metrics([number(run, "fid", value=3.0, measured_at="2")])
