@@ -80,7 +80,7 @@ function show(name) {
   return chosen;
 }
 
-const THEMES = { "": ["Auto", "as the system's"], light: ["Light", "light"], dark: ["Dark", "dark"] };
+const THEMES = { "": ["◐ Auto", "as the system's"], light: ["◐ Light", "light"], dark: ["◐ Dark", "dark"] };
 const systemDark = matchMedia("(prefers-color-scheme: dark)");
 const themeListeners = [];
 

@@ -97,6 +97,13 @@ function position(style, value) {
   return Math.log10(value > 0 ? value : style.tickvals[0]);
 }
 
+/** The values that are not much further out than those that are compared: a control must not press them flat. */
+function notFar(style, values, compared) {
+  const [low, high] = ends(compared.map((value) => position(style, value)));
+  const room = high > low ? high - low : Infinity;
+  return values.filter((value) => !(position(style, value) > high + room || position(style, value) < low - room));
+}
+
 /** From values to pixels along an axis of that many. */
 function scale(style, pixels) {
   const [low, high] = style.range ?? [0, 1];
@@ -114,16 +121,31 @@ function floorOf(y, log) {
   };
 }
 
+/** The two axes of a plot of cost, and the rows that are too far out to be on it. */
+function costAxes(x, y, points, curves, zero, wantsLog) {
+  const beside = [...curves.flatMap(({ curve }) => curve.value), ...(y.floor === null ? [] : [y.floor])];
+  const up = [...points.map((point) => point.y), ...beside];
+  const log = wantsLog && up.every((value) => value > 0);
+  const upwards = log ? logAxis(y.label, up) : axis(y.label, "linear");
+  const competing = points.filter((point) => !point.control).map((point) => point.y);
+  const near = notFar(upwards, up, [...competing, ...beside]);
+  const across = [...points.map((point) => point.x), ...curves.flatMap(({ curve }) => curve.cost)];
+  return {
+    log,
+    horizontal: spanned(costAxis(x.label, points, zero), across),
+    vertical: spanned(upwards, near),
+    beyond: points.filter((point) => !near.includes(point.y)),
+  };
+}
+
 const DRAWINGS = {
   cost(view, figure) {
     const chosen = (which) => view.data.axes.find((one) => one.key === $(`[data-axis=${which}]`, figure).value);
     const [x, y] = [chosen("x"), chosen("y")];
     const { points, curves, zero } = costPoints(view, x, y);
-    const across = points.map((point) => point.x);
-    const up = [...points.map((point) => point.y), ...curves.flatMap(({ curve }) => curve.value), ...(y.floor === null ? [] : [y.floor])];
-    const log = $("[data-axis=log]", figure).checked && up.every((value) => value > 0);
-    const horizontal = spanned(costAxis(x.label, points, zero), [...across, ...curves.flatMap(({ curve }) => curve.cost)]);
-    const vertical = spanned(log ? logAxis(y.label, up) : axis(y.label, "linear"), up);
+    const { log, horizontal, vertical, beyond } = costAxes(x, y, points, curves, zero, $("[data-axis=log]", figure).checked);
+    const said = beyond.map((point) => `${point.row.label} (${shown(point.y)})`).join(", ");
+    $("[data-beyond]", figure).textContent = said && `Beyond the edge: ${said}.`;
     const canvas = $(".canvas", figure);
     const [width, height] = [canvas.clientWidth - 70, canvas.clientHeight - 60]; // without the ticks and titles
     const screen = { x: scale(horizontal, width), y: scale(vertical, height), width };
@@ -157,7 +179,8 @@ async function draw(view, figure) {
 
 /** Whether a number is best seen on a logarithmic axis. */
 function prefersLog(view, key) {
-  const values = view.data.rows.map((row) => row.values[key]?.mean ?? null).filter((value) => value !== null);
+  const competing = view.data.rows.filter((row) => view.data.families[row.family].name !== "control");
+  const values = competing.map((row) => row.values[key]?.mean ?? null).filter((value) => value !== null);
   return values.length > 0 && values.every((value) => value > 0) && Math.max(...values) > 4 * Math.min(...values);
 }
 
