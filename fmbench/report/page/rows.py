@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import cycle
 
 from fmbench.report.cells import Column
 from fmbench.report.compare import CONTROL
@@ -32,10 +32,17 @@ FIRST = ("fid", "w2")  # what a plot shows unasked, the first of these that ther
 
 @dataclass(frozen=True)
 class Family:
-    """A family of methods, and its colour in the light and in the dark."""
+    """A family of methods.
+
+    Args:
+        name: of the family.
+        colour: in the light and in the dark.
+        competes: whether its methods do; controls only say what a number is worth.
+    """
 
     name: str
     colour: tuple[str, str]
+    competes: bool
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,8 @@ class RowView:
 
 def coloured(rows: Sequence[Row]) -> list[Family]:
     """The families in the table's order, each with a colour as long as there are any."""
-    free = count()
-    return [Family(name, GREY if name == CONTROL else PAIRS[next(free) % len(PAIRS)]) for name, _ in families(rows)]
+    free = cycle(PAIRS)
+    return [Family(name, GREY if name == CONTROL else next(free), name != CONTROL) for name, _ in families(rows)]
 
 
 def axes_of(columns: Sequence[Column]) -> dict[str, Column | None]:

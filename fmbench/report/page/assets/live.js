@@ -8,7 +8,7 @@ function duration(seconds) {
   return minutes >= 60 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min left` : minutes ? `${minutes} min ${rest} s left` : `${rest} s left`;
 }
 
-function showProgress(news) {
+function showProgress(news, waiting) {
   const { counts, running } = news;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
   const words = Object.entries(counts).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`);
@@ -26,7 +26,7 @@ function showProgress(news) {
   const bar = $("#progress");
   bar.hidden = !total;
   bar.replaceChildren(
-    make("p", { role: "status" }, make("progress", { max: total || 1, value: counts.done ?? 0, "aria-label": "Runs done" }), ` ${counts.done ?? 0} of ${total} runs done: ${words.join(", ")}`),
+    make("p", { role: "status" }, make("progress", { max: total || 1, value: counts.done ?? 0, "aria-label": "Runs done" }), ` ${counts.done ?? 0} of ${total} runs done: ${words.join(", ")}${waiting ? "; new results wait until you are done here" : ""}`),
     make("ul", {}, lines),
     ...(news.error ? [make("p", { class: "reason" }, news.error)] : []),
   );
@@ -34,14 +34,15 @@ function showProgress(news) {
 
 /** Whether a new page would take something from under the reader's hands. */
 function busy() {
-  return document.activeElement?.matches("input[type=search], select") || getSelection().toString() !== "" || $(".motion [aria-pressed=true]") !== null;
+  return $("#window").open || document.activeElement?.matches("input[type=search], select") || getSelection().toString() !== "" || $(".motion [aria-pressed=true]") !== null;
 }
 
 async function look() {
   try {
     const news = await (await fetch("progress.json", { cache: "no-store" })).json();
-    showProgress(news);
-    if (news.version !== document.body.dataset.version && !busy()) location.reload();
+    const fresh = news.version !== document.body.dataset.version;
+    showProgress(news, fresh && busy());
+    if (fresh && !busy()) location.reload();
   } catch {
     $("#progress").hidden = false;
     $("#progress").replaceChildren(make("p", { role: "status" }, "The server is gone: this is what it showed last."));

@@ -179,7 +179,7 @@ async function draw(view, figure) {
 
 /** Whether a number is best seen on a logarithmic axis. */
 function prefersLog(view, key) {
-  const competing = view.data.rows.filter((row) => view.data.families[row.family].name !== "control");
+  const competing = view.data.rows.filter((row) => view.data.families[row.family].competes);
   const values = competing.map((row) => row.values[key]?.mean ?? null).filter((value) => value !== null);
   return values.length > 0 && values.every((value) => value > 0) && Math.max(...values) > 4 * Math.min(...values);
 }

@@ -25,7 +25,7 @@ function besideZero(values) {
   return positive.length && positive.length < values.length ? Math.min(...positive) / 3 : null;
 }
 
-/** The points that no other beats in both; controls, of the family of that name, do not compete. */
+/** The points that no other beats in both; controls do not compete. */
 function front(points, better) {
   const sign = better === "higher" ? -1 : 1;
   const competing = points.filter((point) => !point.control).sort((a, b) => a.x - b.x || sign * (a.y - b.y));
@@ -47,7 +47,7 @@ function pointsOf(view, x, y) {
       y: row.values[y.key].mean,
       dx: row.values[x.key].interval,
       dy: row.values[y.key].interval,
-      control: view.data.families[row.family].name === "control",
+      control: !view.data.families[row.family].competes,
     }));
 }
 
