@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
@@ -21,9 +21,9 @@ from fmbench.report.table import Row
 DARK = ("#4aa3df", "#f08a4b", "#2fc79a", "#e29ac2", "#f0b93a", "#a6dcff", "#f2f2f2")
 PAIRS = tuple(zip(style.COLOURS, DARK, strict=True))
 GREY = (style.GREY, "#9a9a9a")  # controls compete with nothing
-SYMBOLS = (
-    "circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star", "pentagon", "hexagon",
-    "triangle-left", "triangle-right", "hourglass", "bowtie", "star-diamond", "hexagram",
+SYMBOLS = (  # the figures' markers, as plotly calls them
+    "circle", "square", "triangle-up", "diamond", "triangle-down", "cross", "x", "pentagon", "triangle-left",
+    "triangle-right", "hexagon", "diamond-tall", "star", "octagon",
 )  # fmt: skip
 CALLS = "nfe"  # what samples cost, before all other costs
 COSTS = (CALLS, "nfe-per-sample", "nfe-nll", "nfe-10pct", "steps-10pct", "sample-seconds")
@@ -146,26 +146,19 @@ def row_views(
     """The rows, given the runs of each by anchor."""
     views: dict[int, RowView] = {}
     for family, (_, members) in enumerate(families(rows)):
-        symbols = symbols_of(members)
-        for row in members:
+        for place, row in enumerate(members):
             name = anchor(row.request, row.overrides)
             views[id(row)] = RowView(
                 anchor=name,
                 label=row.label,
                 family=family,
-                symbol=symbols[row.request.method.name],
+                symbol=SYMBOLS[place % len(SYMBOLS)],
                 status=row.status,
                 runs=sorted(runs.get(name, ())),
                 values=values_of(row, axes),
                 reasons=row.reasons,
             )
     return [views[id(row)] for row in rows]
-
-
-def symbols_of(rows: Iterable[Row]) -> dict[str, str]:
-    """A symbol for each method of a family, in the alphabet's order."""
-    methods = sorted({row.request.method.name for row in rows})
-    return {method: SYMBOLS[place % len(SYMBOLS)] for place, method in enumerate(methods)}
 
 
 def values_of(row: Row, axes: Mapping[str, Column | None]) -> dict[str, Point]:
