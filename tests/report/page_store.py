@@ -52,6 +52,13 @@ def curve(run):
     return MetricRecord(metric="curve", name="nfe-10pct", value=5.0, **said)
 
 
+def learning(run):
+    """A line of the metric of learning curves."""
+    points = [{"step": step, "seconds": step / 30, "nfe": 20, "value": 9.0 / step} for step in (2, 4, 6)]
+    said = {"evaluation": run.evaluation_overrides, "details": {"measure": "fid", "curve": points}, "n": 100}
+    return MetricRecord(metric="learning-curve", name="steps-10pct", value=6.0, **said)
+
+
 def renamed(directory, name):
     """A run whose every name is another, as a plugin could have chosen it."""
     path = directory.path / "run.json"

@@ -17,7 +17,7 @@ from fmbench.report.page.model import gather
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, number
-from tests.report.page_store import HOSTILE, NUMBERS, curve, ordinary, renamed
+from tests.report.page_store import HOSTILE, NUMBERS, curve, learning, ordinary, renamed
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -110,6 +110,9 @@ class TestModel:
         (found,) = digits.runs[digits.rows[1].runs[0]].curves
         assert (found.measure, found.of, found.cost, found.value) == ("fid", "euler", [5, 10], [1.975, 0.9877])
         assert not digits.has_learning
+        RunDirectory.of(store, run).add_metrics([learning(run)])
+        assert view(store).has_learning
+        assert 'data-plot="learning"' in saved(gather(store))
 
     def test_samples_of_the_first_seed(self, store):
         from io import BytesIO

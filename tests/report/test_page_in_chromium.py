@@ -16,7 +16,7 @@ from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill
-from tests.report.page_store import HOSTILE, NUMBERS, curve, logged, ordinary, renamed
+from tests.report.page_store import HOSTILE, NUMBERS, curve, learning, logged, ordinary, renamed
 
 CHROMIUM = shutil.which("chromium")
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -42,7 +42,7 @@ def address(tmp_path_factory):
     for method, by in (("i-cfm", 1.0), ("gaussian", 2.0)):
         (run,) = tiny_plan(methods=[method])
         values = {name: (value + by, *rest) for name, (value, *rest) in NUMBERS.items()}
-        logged(fill(root, run, values)).add_metrics([curve(run)])
+        logged(fill(root, run, values)).add_metrics([curve(run), learning(run)])
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(saved(gather(root)), encoding="utf-8")
     return file.as_uri()
@@ -127,6 +127,7 @@ def test_every_plot_draws_what_is_shown(tab, address):
     cost, loss = draw(tab, "cost"), draw(tab, "loss")
     assert cost.locator(".points path.point").count() == 3 + 2 * 2  # rows, and the two points of two curves
     assert loss.locator("path.js-line").count() == 5
+    assert draw(tab, "learning").locator(".points path.point").count() == 2 * 3
     tab.get_by_role("button", name="control", exact=True).click()
     playwright.expect(loss.locator("path.js-line")).to_have_count(4)
     cost.locator("[data-axis=x]").select_option(label="training (s)")
