@@ -11,7 +11,7 @@ function duration(seconds) {
 function showProgress(news, waiting) {
   const { counts, running } = news;
   const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-  const words = Object.entries(counts).filter(([, count]) => count).map(([name, count]) => `${count} ${name}`);
+  const words = Object.entries(counts).filter(([name]) => name !== "done").map(([name, count]) => `${count} ${name}`);
   const lines = running.map((run) =>
     make(
       "li",
@@ -20,13 +20,13 @@ function showProgress(news, waiting) {
       ` ${run.doing} `,
       run.total ? make("progress", { max: run.total, value: run.done, "aria-label": `${run.name}: ${run.doing}` }) : null,
       run.total ? ` ${shown(run.done)} of ${shown(run.total)} ` : "",
-      make("span", { class: "quiet" }, [run.note, duration(run.left), run.slot].filter(Boolean).join(" · ")),
+      make("span", { class: "quiet" }, [run.note, duration(run.left), run.slot && `slot ${run.slot}`].filter(Boolean).join(" · ")),
     ),
   );
   const bar = $("#progress");
   bar.hidden = !total;
   bar.replaceChildren(
-    make("p", { role: "status" }, make("progress", { max: total || 1, value: counts.done ?? 0, "aria-label": "Runs done" }), ` ${counts.done ?? 0} of ${total} runs done: ${words.join(", ")}${waiting ? "; new results wait until you are done here" : ""}`),
+    make("p", { role: "status" }, make("progress", { max: total || 1, value: counts.done ?? 0, "aria-label": "Runs done" }), ` ${counts.done ?? 0} of ${total} runs done${words.map((word) => `, ${word}`).join("")}${waiting ? "; new results wait until you are done here" : ""}`),
     make("ul", {}, lines),
     ...(news.error ? [make("p", { class: "reason" }, news.error)] : []),
   );

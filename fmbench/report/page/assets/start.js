@@ -23,7 +23,7 @@ function restore() {
     openWindow(view, Number(anchored.dataset.row));
   } else if ($("#window").open) $("#window").close();
 }
-
+if (matchMedia("(max-width: 40rem)").matches) $$(".notes details").forEach((notes) => (notes.open = false));
 restore();
 document.documentElement.classList.add("ready");
 addEventListener("hashchange", () => {
