@@ -1,8 +1,8 @@
 """What a page of a large store costs: python benchmarks/report_page.py [--runs N].
 
 Makes the store of benchmarks/store.py with a log of training and samples beside the numbers, and prints the seconds
-that `fmbench report` takes in a process of its own, the size of its file, and when Chromium paints it first and has
-drawn its plots: the median of three.
+that `fmbench report` takes in a process of its own, the processor's among them, the size of its file, and when Chromium
+paints it first and has drawn a plot: the median of three.
 """
 
 from __future__ import annotations
@@ -66,8 +66,9 @@ def main() -> None:
             fill(root, run, chance)
             enrich(RunDirectory.of(root, run), generator)
         costs = [cost(["report", "--results-dir", str(root), "--output", str(page)]) for _ in range(3)]
-        seconds, memory = statistics.median(one for one, _ in costs), max(most for _, most in costs)
-        print(f"{count} runs, fmbench report: {seconds:.2f} s, {memory:.0f} MiB, {page.stat().st_size / 1e6:.1f} MB")
+        seconds, busy, memory = (statistics.median(each) for each in zip(*costs, strict=True))
+        size = page.stat().st_size / 1e6
+        print(f"{count} runs, fmbench report: {seconds:.2f} s ({busy:.2f} busy), {memory:.0f} MiB, {size:.1f} MB")
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         times = [painted(browser, page.as_uri()) for _ in range(3)]
         first, drawn = (statistics.median(each) for each in zip(*times, strict=True))
