@@ -60,17 +60,26 @@ def evaluate(
 
 
 def records(run: RunRequest, metric: str, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
-    """Values with the protocol that they were measured under; one that is not finite is missing, and says so."""
+    """Values with the protocol that they were measured under; one that is not finite is missing, and says so.
+
+    A stranger's metric may give NumPy's numbers, or tensors: they are written as numbers.
+    """
     return [
         MetricRecord(
             metric=metric,
             protocol=run.evaluation.protocol(metric),
             evaluation=run.evaluation_overrides,
             **facts,
-            **vars(value if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
+            **vars(plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
         )
         for value in values
     ]
+
+
+def plain(value: MetricValue) -> MetricValue:
+    """A value with Python's numbers."""
+    number, error = (None if one is None else float(one) for one in (value.value, value.error))
+    return replace(value, value=number, error=error, n=int(value.n))
 
 
 def finite(value: MetricValue) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -10,6 +12,8 @@ from fmbench import commands
 from fmbench.cli import app
 from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
+from fmbench.evaluate import records
+from fmbench.metrics.base import MetricValue
 from fmbench.schedule import Orders
 from fmbench.store.run import RunDirectory
 from fmbench.watching import Watch
@@ -126,3 +130,13 @@ def test_on_the_command_line(store):
     answer = CliRunner().invoke(app, ["eval", "--metrics", "nfe", "--results-dir", str(root), "--device", "cpu", *said])
     assert answer.exit_code == 0, answer.output
     assert "fm-ot" in answer.output
+
+
+def test_a_metric_may_give_numbers_of_any_kind(tmp_path):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    values = [MetricValue("nfe", torch.tensor(1.5), np.float32(0.5), n=np.int64(7)), MetricValue("nll", np.nan)]
+    directory = RunDirectory(tmp_path)
+    directory.add_metrics(records(run, "nfe", values))
+    number, missing = directory.metrics()
+    assert (number.value, number.error, number.n) == (1.5, 0.5, 7)
+    assert (missing.value, missing.reason) == (None, "is nan")

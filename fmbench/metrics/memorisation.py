@@ -36,12 +36,16 @@ class Memorisation(Metric):
 
 def nearest(images: Tensor, train: Tensor) -> Tensor:
     """Distance of each raw image to the nearest training image, in levels; (n,), float64."""
-    flat = train.flatten(1)
-    reference = flat.float()
-    squares = reference.square().sum(dim=1)
-    parts = []
-    for block in images.flatten(1).split(BLOCK):
-        # Found in float32, where large sums round; then measured exactly, so that a copy has distance zero.
-        found = (squares - 2 * block.float() @ reference.T).argmin(dim=1)
+    flat, parts = train.flatten(1), []
+    for block, found in zip(images.flatten(1).split(BLOCK), nearest_places(images, train).split(BLOCK), strict=True):
+        # Measured exactly, so that a copy has distance zero.
         parts.append((block.double() - flat[found].double()).square().sum(dim=1).sqrt())
     return torch.cat(parts)
+
+
+def nearest_places(images: Tensor, train: Tensor) -> Tensor:
+    """Which training image is nearest to each raw image; (n,). Found in float32, where large sums round."""
+    reference = train.flatten(1).float()
+    squares = reference.square().sum(dim=1)
+    blocks = images.flatten(1).split(BLOCK)
+    return torch.cat([(squares - 2 * block.float() @ reference.T).argmin(dim=1) for block in blocks])

@@ -79,7 +79,7 @@ class Cell:
 def column_of(record: MetricRecord) -> Column:
     """The column of a number."""
     protocol = {key: value for key, value in record.protocol.items() if key != "sampler"}
-    shared = record.name in {"nll", "nll-gap"}  # exact densities and those of an ODE estimate one quantity
+    shared = record.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
     family = "" if shared else record.family
     return Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol))
 

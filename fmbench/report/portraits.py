@@ -91,9 +91,10 @@ def portraits_of(order: Order) -> list[Portrait]:
             found[run.path.parent] = load(file, names[run.path.parent], run)
     absent = sorted({method_of(run) for run in runs if run.path.parent not in found})
     if absent and (order.rows or not found):
+        whose = ", ".join(absent) if order.rows else "any method"
         raise FmbenchError(
-            f"no portrait of {', '.join(absent)} on {order.dataset!r} in {str(order.root)!r}: run 'fmbench eval "
-            f"--dataset {order.dataset} --metrics {METRIC}' first (for points in the plane, from their checkpoints)"
+            f"no portrait of {whose} on {order.dataset!r} in {str(order.root)!r}: run 'fmbench eval --dataset "
+            f"{order.dataset} --metrics {METRIC}' first (for points in the plane, from their checkpoints)"
         )
     return sorted(found.values(), key=lambda one: (place(method_of(one.run), order.rows), one.name))
 

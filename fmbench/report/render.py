@@ -29,6 +29,7 @@ CSV_COLUMNS = (
     "dataset", "method", "n_seeds", "status", "nll", "nll_ci", "nll_unit", "nll_family", "fid", "fid_ci",
     "fid_features", "nfe", "nfe_ci", "train_seconds", "params",
 )  # fmt: skip
+PAIRED = 100  # rows of a dataset up to which JSON lists their differences: a thousand rows have a million
 BEFORE, AFTER = CSV_COLUMNS[:4], CSV_COLUMNS[-2:]  # of every row, whichever numbers are asked for
 
 
@@ -175,7 +176,7 @@ def number_of(row: Row, group: Sequence[Row], column: Column, rank: Rank | None)
         "n_seeds": cell.seeds,
         "by_seed": dict(cell.by_seed),
         "rank": rank,
-        "paired": {} if rank is None else differences(row, group, column),
+        "paired": pairs(row, group, column) if rank is not None else {},
         "measurement_error": cell.error,
         "sets": cell.sets,
         "warnings": list(cell.warnings),
@@ -186,8 +187,10 @@ def number_of(row: Row, group: Sequence[Row], column: Column, rank: Rank | None)
     }
 
 
-def differences(row: Row, group: Sequence[Row], column: Column) -> dict[str, dict[str, float]]:
-    """This row less each other that competes in the column, seed by seed."""
+def pairs(row: Row, group: Sequence[Row], column: Column) -> dict[str, dict[str, float]] | None:
+    """This row less each other that competes in the column, seed by seed; None among more than PAIRED rows."""
+    if len(group) > PAIRED:
+        return None
     others = [other for other in group if other is not row and comparable(other, column)]
     found = {other.label: paired(row.cells[column], other.cells[column]) for other in others}
     return {label: {"mean": one.mean, "ci": one.interval} for label, one in found.items() if one is not None}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -108,9 +109,18 @@ def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | No
             key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
             rows[key] = _row(group, {**record.overrides, **dict(evaluation)}, columns)
     if not rows:
-        place = f"{str(root)!r}" + (f" for dataset {', '.join(datasets)}" if datasets else "")
-        raise FmbenchError(f"no runs in {place}: run 'fmbench run' first, or give --results-dir")
-    return labelled([rows[key] for key in sorted(rows)])
+        where = f"{str(root)!r}" + (f" for dataset {', '.join(datasets)}" if datasets else "")
+        raise FmbenchError(f"no runs in {where}: run 'fmbench run' first, or give --results-dir")
+    return labelled([row for _, row in sorted(rows.items(), key=lambda item: place(*item))])
+
+
+def place(key: str, row: Row) -> tuple[str, str, list[tuple[str, float, str]], str]:
+    """By which rows are ordered: dataset, method, and settings, whose numbers count up; then what tells them apart."""
+    settings = [
+        (name, value if isinstance(value, int | float) else math.inf, str(value))
+        for name, value in sorted(row.overrides.items())
+    ]
+    return row.request.dataset.name, row.request.method.name, settings, key
 
 
 def by_configuration(directories: Iterable[RunDirectory]) -> Iterable[list[tuple[RunDirectory, RunRecord]]]:

@@ -168,7 +168,7 @@ class RunDirectory:
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
-        path = os.path.join(self.path, "metrics.jsonl")  # noqa: PTH118 - a fifth of the time, see `_find`
+        path = self._at("metrics.jsonl")
         found = latest(parse_lines(MetricRecord, files.read_bytes(path) or b"", path))
         return [record for numbers in found.values() for record in numbers.values()]
 
@@ -192,8 +192,12 @@ class RunDirectory:
             raise FmbenchError(f"{self.path / name} is not there: move the run's directory away and run again")
         return record
 
+    def _at(self, name: str) -> str:
+        """Path of a file; `Path` takes three times as long, which tells in a store of tens of thousands of files."""
+        return os.path.join(self.path, name)  # noqa: PTH118
+
     def _find(self, name: str, kind: type[RecordT]) -> RecordT | None:
-        path = os.path.join(self.path, name)  # noqa: PTH118 - of tens of thousands of files, in a fifth of the time
+        path = self._at(name)
         content = files.read_bytes(path)
         return None if content is None else parse(kind, content, path)
 
@@ -217,7 +221,7 @@ def find_runs(root: Path, dataset: str = "*") -> Iterator[RunDirectory]:
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a folder is a run's: `Path` would take several times as long, of thousands."""
+    """Whether a folder is a run's; `Path` takes twice as long, which tells in a store of thousands."""
     return os.path.isfile(os.path.join(folder, "run.json"))  # noqa: PTH113, PTH118
 
 

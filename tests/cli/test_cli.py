@@ -259,7 +259,7 @@ def test_info_tells_options_and_ranges(tmp_path):
         (["run", "--device", "tpu"], "--device 'tpu': choose auto, cpu or cuda"),
         (["run", "--plugin", "absent.py"], "does not exist"),
         (["run", "--stes", "3"], "No such option"),
-        (["table", "--format", "xml"], "--format 'xml'"),
+        (["table", "--format", "xml"], "unknown format 'xml'"),
         (["table"], "no results directory"),
         (["list", "method"], "Did you mean 'methods'?"),
         (["list", "methods", "--format", "xml"], "--format 'xml'"),

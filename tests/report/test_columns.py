@@ -173,6 +173,15 @@ class TestNotes:
         line = "NLL of fm-ot: 1 Hutchinson probes a point, standard error 0.004 bits/dim."
         assert line in text(build(tmp_path))
 
+    def test_masses_of_exact_densities_and_of_an_odes_share_a_column(self, tmp_path):
+        flow, spline = tiny_plan(methods=["fm-ot", "nsf"], dataset="moons")
+        fill(tmp_path, flow, {"mass": (0.998, "", "pf-ode")})
+        fill(tmp_path, spline, {"mass": (1.004, "", "exact")})
+        said = text(build(tmp_path), columns=["mass"])
+        assert said.count("mass in window") == 1
+        assert "0.998" in said
+        assert "1.004" in said
+
     def test_the_gap_to_the_truth_stands_for_the_likelihood_in_the_ranks(self, tmp_path):
         for method, base in (("ddpm", 2.0), ("fm-ot", 1.0)):
             for run in tiny_plan(methods=[method], dataset="moons", seeds=[0, 1]):

@@ -144,6 +144,12 @@ class TestTable:
         assert number["by_seed"] == {"0": 1.0, "1": 1.1}
         assert number["paired"] == {"ddpm": {"mean": pytest.approx(-1), "ci": pytest.approx(0, abs=1e-12)}}
 
+    def test_json_of_many_rows_leaves_the_differences_out(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(render, "PAIRED", 1)
+        rows = build(methods(tmp_path, {"fm-ot": {"nll": [1.0, 1.1]}, "ddpm": {"nll": [2.0, 2.1]}}))
+        (number,) = json.loads(render.json_table(rows))[1]["numbers"]
+        assert (number["paired"], number["rank"]) == (None, [1, 2])
+
     def test_controls_are_not_ranked(self, tmp_path):
         fid = {"copycat": [0.1, 0.1, 0.1], "fm-ot": [1.0, 1.1, 1.2], "ddpm": [2.0, 2.1, 2.2]}
         rows = build(methods(tmp_path, {method: {"fid": values} for method, values in fid.items()}))

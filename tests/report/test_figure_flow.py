@@ -169,3 +169,10 @@ def test_what_is_no_portrait_is_one_line(tmp_path, order, wrong):
     drawn(tmp_path, run, **wrong)
     with pytest.raises(FmbenchError, match=r"portrait.npz is no portrait: remove it"):
         draw("flow", order())
+
+
+def test_a_store_without_any_does_not_list_all_its_methods(tmp_path, order):
+    for run in plan("fm-ot", "ddpm"):
+        RunDirectory.of(tmp_path, run).create(run)
+    with pytest.raises(FmbenchError, match="no portrait of any method on '8gaussians' in"):
+        draw("flow", order())

@@ -83,6 +83,13 @@ def test_rows_of_one_method_are_told_apart_by_what_differs(store):
     assert len(set(labels)) == len(labels) == 4
 
 
+def test_rows_of_a_sweep_count_up(tmp_path):
+    for steps in (50, 100, 5):
+        (run,) = tiny_plan("sampler.name=heun", f"sampler.steps={steps}", methods=["fm-ot"])
+        fill(tmp_path, run, NUMBERS)
+    assert [row.label for row in build(tmp_path)] == [f"fm-ot [sampler.steps={steps}]" for steps in (5, 50, 100)]
+
+
 def test_another_sampler_shares_the_training_but_not_the_row(store):
     (solver,) = tiny_plan("sampler.name=heun", methods=["fm-ot"])
     fill(store, solver, shifted(5.0))

@@ -39,7 +39,7 @@ def flow(order: Order) -> Figure:
     """
     found = portraits_of(order)
     rows = len(found) + 1
-    with figure(height=rows * SIDE + 0.7) as picture:
+    with figure(height=rows * SIDE + 0.5) as picture:
         picture.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
         grid = picture.subplots(rows, len(HEADS), squeeze=False)
         for axis, head in zip(grid[0], HEADS, strict=True):

@@ -56,10 +56,17 @@ class Kind:
         return function
 
 
+NUMBER = frozenset({"number"})
 HERE = "fmbench.report.figures"
 KINDS: Mapping[str, Kind] = {
     "samples": Kind(f"{HERE}.samples:samples", "samples of every method, side by side"),
-    "flow": Kind(f"{HERE}.flow:flow", "points in the plane: density, trajectories and field, a row a method"),
+    "neighbours": Kind(f"{HERE}.neighbours:neighbours", "images beside the training images nearest to them"),
+    "nfe": Kind(f"{HERE}.nfe:nfe", "FID (of points: W2) against network evaluations", NUMBER),
+    "cost": Kind(f"{HERE}.cost:cost", "FID (of points: W2) and NLL against training time"),
+    "pareto": Kind(f"{HERE}.pareto:pareto", "quality against cost, with the front", NUMBER | {"cost"}),
+    "ranks": Kind(f"{HERE}.ranks:ranks", "the places that each method may have by a number", NUMBER),
+    "training": Kind(f"{HERE}.training:training", "training loss against steps, by family"),
+    "flow": Kind(f"{HERE}.flow:flow", "points in the plane: density, paths and field, a row a method"),
     "density": Kind(f"{HERE}.flow:density", "points in the plane: data, true density and learned ones"),
 }
 
