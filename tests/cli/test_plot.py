@@ -62,7 +62,7 @@ def test_output_says_what_to_write_and_where(fmbench, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["pareto", "--output", "a.gif"], "--output 'a.gif': end it in .pdf, .png, .svg"),
+        (["pareto", "--output", "a.gif", "--results-dir", "elsewhere"], "--output 'a.gif': end it in .pdf, .png, .svg"),
         (["paretto"], "unknown kind of figure 'paretto'. Did you mean 'pareto'?"),
         (["samples", "--cost", "nfe"], "--cost with 'samples': leave it out, it is heeded by pareto only"),
         (["nfe", "--rows", "fm-oh"], "unknown method of this store 'fm-oh'. Did you mean 'fm-ot'?"),

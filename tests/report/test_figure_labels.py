@@ -81,9 +81,11 @@ def test_lines_are_kept_clear_of():
 
 def test_a_label_is_nearer_to_its_own_point_than_to_a_neighbour():
     """Between two points at the same height a label at the right of the first could be the second's."""
-    axes = placed([(4, 5), (4.95, 5)], names=["first", "second"])
+    start, end = labels.in_points(placed([(4, 5)]), np.array([(4, 5), (5, 5)]))
+    points = [(4, 5), (4 + 22 / (end[0] - start[0]), 5)]  # just room enough for the label
+    axes = placed(points, names=["first", "second"])
     _, boxes = boxes_of(axes)
-    gaps = labels.distances(boxes, labels.in_points(axes, np.array([(4, 5), (4.95, 5)])))
+    gaps = labels.distances(boxes, labels.in_points(axes, np.array(points)))
     assert gaps[0, 0] < gaps[0, 1]
     assert gaps[1, 1] < gaps[1, 0]
 
