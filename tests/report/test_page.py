@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from fmbench.errors import FmbenchError
+from fmbench.report.page import model
 from fmbench.report.page.curves import POINTS, loss_of, thinned
 from fmbench.report.page.document import embedded, saved, served
 from fmbench.report.page.model import gather
+from fmbench.report.table import build
 from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, number
@@ -151,6 +153,22 @@ class TestModel:
         assert [one.name for one in gather(store)] == ["8gaussians", "digits"]
         assert [one.name for one in gather(store, ["8gaussians"])] == ["8gaussians"]
 
+    def test_a_run_that_begins_while_the_store_is_read_is_left_to_the_next_page(self, store, monkeypatch):
+        late = [*tiny_plan(methods=["edm"]), *tiny_plan(methods=["fm-ot"], dataset="moons")]
+
+        def build_later(*arguments):
+            for run in late:
+                fill(store, run, NUMBERS)
+            return build(*arguments)
+
+        monkeypatch.setattr(model, "build", build_later)
+        assert [[row.label for row in one.rows] for one in gather(store)] == [["fm-ot"], ["ddpm", "fm-ot"]]
+        assert [[row.label for row in one.rows] for one in gather(store)] == [
+            ["fm-ot"],
+            ["ddpm", "edm", "fm-ot"],
+            ["fm-ot"],
+        ]
+
     def test_an_empty_store_is_one_line(self, tmp_path):
         with pytest.raises(FmbenchError, match="no runs in"):
             gather(tmp_path)
@@ -205,7 +223,6 @@ class TestDocument:
 
     def test_downloads_are_the_tables(self, store):
         from fmbench.report.render import csv_table
-        from fmbench.report.table import build
 
         links = {
             attributes["download"]: attributes["href"]

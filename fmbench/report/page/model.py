@@ -87,16 +87,24 @@ def gather(root: Path, datasets: Sequence[str] | None = None) -> list[DatasetVie
     for directory in chain.from_iterable(find_runs(root, name) for name in datasets or ["*"]):
         record = directory.record()
         found[record.request.dataset.name].append((directory, record))
-    return [view_of(root, name, rows, found[name]) for name, rows in by_dataset(build(root, datasets))]
+    views = (view_of(root, name, rows, found[name]) for name, rows in by_dataset(build(root, datasets)))
+    return [view for view in views if view is not None]
 
 
-def view_of(root: Path, name: str, rows: Sequence[Row], homes: Sequence[Home]) -> DatasetView:
-    """One dataset, given its rows and the directories of its runs."""
+def view_of(root: Path, name: str, found: Sequence[Row], homes: Sequence[Home]) -> DatasetView | None:
+    """One dataset, given its rows and the directories of its runs.
+
+    Rows that came into being between the reading of the two are left to the next page; None where there are no others.
+    """
     asked = Asked.empty()
     runs = [run_of(directory, record, root, asked) for directory, record in homes]
+    by_anchor = runs_by_anchor(homes, runs)
+    rows = [row for row in found if anchor(row.request, row.overrides) in by_anchor]
+    if not rows:
+        return None
     table = lines_of(name, rows)
     axes = axes_of(table.columns)
-    views = row_views(rows, axes, runs_by_anchor(homes, runs))
+    views = row_views(rows, axes, by_anchor)
     firsts = [RunDirectory(root / runs[view.runs[0]].folder) for view in views]
     return DatasetView(
         name=name,
