@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fmbench._version import __version__
-from fmbench.cli import animate, gc, info, listing, merge, plot, run, status, table
+from fmbench.cli import animate, gc, info, listing, merge, plot, report, run, serve, status, table
 from fmbench.cli import eval as evaluation
 from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
@@ -33,6 +33,8 @@ app.command("info")(info.command)
 app.command("table")(table.command)
 app.command("plot", help=plot.HELP)(plot.command)
 app.command("animate")(animate.command)
+app.command("report")(report.command)
+app.command("serve")(serve.command)
 app.command("merge")(merge.command)
 app.command("gc")(gc.command)
 

@@ -17,7 +17,6 @@ from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, ResultsDir
 if TYPE_CHECKING:
     from fmbench.store.records import StatusRecord
 
-ORDER = ("running", "lost", "queued", "failed", "timeout", "done")
 SHOWN = 20  # runs of a kind that are listed one by one
 
 
@@ -50,22 +49,15 @@ def overview(results: Path) -> RenderableType:
         FmbenchError: there is no such directory, or no run in it.
     """
     from fmbench.errors import FmbenchError  # here, so that --help does not wait for pydantic
-    from fmbench.store.locks import is_held
-    from fmbench.store.run import find_runs
+    from fmbench.report.standing import ORDER, standings
     from fmbench.watching import running_table
 
     by_state: dict[str, list[tuple[str, StatusRecord]]] = {state: [] for state in ORDER}
     counts: dict[str, dict[str, int]] = {}
-    for directory in find_runs(results):
-        status = directory.status()
-        dataset, method, configuration, seed = directory.path.parts[-4:]
-        lost = status.state == "running" and not is_held(directory.path / "run.json")
-        state = "lost" if lost else status.state
-        counts.setdefault(dataset, dict.fromkeys(ORDER, 0))[state] += 1
-        if state not in ("done", "queued"):
-            variant = configuration.rpartition("-")[0]
-            name = f"{method} on {dataset}, {seed.replace('-', ' ')}"
-            by_state[state].append((name if variant == "default" else f"{name} ({variant})", status))
+    for one in standings(results):
+        counts.setdefault(one.dataset, dict.fromkeys(ORDER, 0))[one.state] += 1
+        if one.state not in ("done", "queued"):
+            by_state[one.state].append((one.name, one.status))
     if not counts:
         raise FmbenchError(f"no runs in {str(results)!r}: run 'fmbench run' first, or give --results-dir")
     parts: list[RenderableType] = [counted(counts)]
@@ -80,7 +72,7 @@ def overview(results: Path) -> RenderableType:
 
 def counted(counts: dict[str, dict[str, int]]) -> Table:
     """Runs by dataset and state."""
-    states = [state for state in ORDER if any(row[state] for row in counts.values())]
+    states = [state for state in next(iter(counts.values())) if any(row[state] for row in counts.values())]
     table = Table(box=None, padding=(0, 2, 0, 0))
     for head in ("dataset", *states):
         table.add_column(head, justify="left" if head == "dataset" else "right")

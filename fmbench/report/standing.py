@@ -1,0 +1,50 @@
+"""How the runs of a store stand, from their status.json and locks alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from fmbench.store.locks import is_held
+from fmbench.store.records import StatusRecord
+from fmbench.store.run import RunDirectory, find_runs
+
+LOST = "lost"  # says that it runs, and no process holds it
+ORDER = ("running", LOST, "queued", "failed", "timeout", "done")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands.
+
+    Args:
+        directory: of the run.
+        dataset: of the run.
+        name: for people.
+        state: one of ORDER.
+        status: as the run tells it.
+    """
+
+    directory: RunDirectory
+    dataset: str
+    name: str
+    state: str
+    status: StatusRecord
+
+
+def standings(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Standing]:
+    """Every run of a store, or of some datasets.
+
+    Raises:
+        FmbenchError: a folder cannot be read, or a status is damaged.
+    """
+    for directory in chain.from_iterable(find_runs(root, name) for name in datasets or ["*"]):
+        status = directory.status()
+        dataset, method, configuration, seed = directory.path.parts[-4:]
+        lost = status.state == "running" and not is_held(directory.path / "run.json")
+        variant = configuration.rpartition("-")[0]
+        name = f"{method} on {dataset}, {seed.replace('-', ' ')}"
+        spelt = name if variant == "default" else f"{name} ({variant})"
+        yield Standing(directory, dataset, spelt, LOST if lost else status.state, status)
