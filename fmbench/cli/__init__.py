@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,7 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # click's UsageError, from whichever copy of click this typer carries.
-UsageError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 
 app.command("run")(run.command)
 app.command("status")(status.command)
@@ -64,7 +64,7 @@ def main() -> None:
         console.print(f"error: {error}", markup=False)
         status = 2
     except UsageError as error:
-        console.print(f"error: {error} (see --help)", markup=False)
+        console.print(f"error: {error.format_message()} (see --help)", markup=False)
         status = 2
     except (KeyboardInterrupt, typer.Abort):
         status = INTERRUPTED

@@ -259,6 +259,8 @@ def test_info_tells_options_and_ranges(tmp_path):
         (["run", "--device", "tpu"], "--device 'tpu': choose auto, cpu or cuda"),
         (["run", "--plugin", "absent.py"], "does not exist"),
         (["run", "--stes", "3"], "No such option"),
+        (["run", "--jobs", "0"], "'--jobs': Input should be greater than or equal to 1"),
+        (["serve", "--port", "99999"], "'--port'"),
         (["table", "--format", "xml"], "unknown format 'xml'"),
         (["table"], "no results directory"),
         (["list", "method"], "Did you mean 'methods'?"),
