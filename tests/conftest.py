@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 import torch
@@ -42,3 +43,10 @@ def generator() -> torch.Generator:
 def law() -> GaussianLaw:
     factor = torch.tensor([[1.2, 0.0, 0.0], [0.7, 1.1, 0.0], [-0.5, 0.4, 1.3]], dtype=torch.float64)
     return GaussianLaw(torch.tensor([0.6, -0.9, 0.3], dtype=torch.float64), factor @ factor.T)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heed_ctrl_c():
+    """What a shell puts in the background it makes deaf to Ctrl-C, and so would be every command that a test starts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
