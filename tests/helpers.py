@@ -30,6 +30,8 @@ TINY = (
     "nll.atol=1e-2",
     "nll.probes=1",
     "path-energy.n=64",
+    "options.reflow-2.pairs=512",
+    "options.reflow-2.solver_steps=4",
 )
 
 

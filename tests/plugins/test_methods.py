@@ -18,6 +18,7 @@ from fmbench.specs import MethodSpec
 
 PLUGINS = load_plugins(environ={})
 METHODS = list(PLUGINS.methods)
+FEWER = {"reflow-2": {"pairs": 512, "solver_steps": 4}}  # its 20 000 pairs take seconds in every test
 SHAPES = {"vector": (2,), "image": (1, 4, 4)}
 CASES = [pytest.param(spec, SHAPES[kind], id=f"{spec.name}-{kind}") for spec in METHODS for kind in spec.kinds]
 
@@ -38,7 +39,8 @@ def build(spec: MethodSpec, shape, classes=0) -> Method:
         classes=classes,
         label_dropout=0.5,
     )
-    method = spec.load()(task, **{key: option.default for key, option in spec.options.items()})
+    defaults = {key: option.default for key, option in spec.options.items()}
+    method = spec.load()(task, **{**defaults, **FEWER.get(spec.name, {})})
     teacher = build(PLUGINS.methods.get(spec.teacher), shape).eval() if spec.teacher else None
     method.prepare(Preparation(batch_of(shape).x, torch.Generator().manual_seed(2), 64, teacher))
     return method
