@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from rich.console import Console
@@ -166,7 +165,7 @@ def plan_evaluation(
         methods = [plugins.methods.get(name).name for name in methods]
     datasets = [dataset] if isinstance(dataset, str) else dataset
     cells = []
-    for directory in chain.from_iterable(find_runs(results, name) for name in datasets or ["*"]):
+    for directory in find_runs(results, *(datasets or ())):
         record = directory.record()
         training = record.request
         trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))

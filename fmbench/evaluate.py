@@ -91,9 +91,7 @@ def finite(value: MetricValue) -> bool:
 
 def keep_samples(run: RunRequest, directory: RunDirectory, raw: Tensor) -> None:
     """A few samples as raw data, for pictures."""
-    sampler = run.evaluation.sampler
-    label = f"{sampler.name}-{sampler.steps}" if sampler.steps else sampler.name
-    path = directory.samples / f"{label}.npy"
+    path = directory.samples_by(run.evaluation.sampler.name, run.evaluation.sampler.steps)
     files.write_atomically(path, lambda stream: np.save(stream, raw.numpy(), allow_pickle=False))
 
 

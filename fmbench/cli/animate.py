@@ -8,14 +8,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from fmbench.cli.options import DEFAULT_RESULTS, ResultsDir, names
+from fmbench.cli.options import DEFAULT_RESULTS, OneDataset, ResultsDir, names
 
 
 def command(
     results_dir: ResultsDir = DEFAULT_RESULTS,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Whose runs to show; may be left out where there is only one.")
-    ] = None,
+    dataset: OneDataset = None,
     methods: Annotated[
         str | None, typer.Option("--methods", metavar="NAMES", help="Flows to show, as fm-ot,ddpm; all if not given.")
     ] = None,

@@ -21,6 +21,9 @@ Set = Annotated[
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")]
 Dataset = Annotated[str | None, typer.Option("--dataset", help="One of `fmbench list datasets`.")]
+OneDataset = Annotated[
+    str | None, typer.Option("--dataset", help="Whose runs to show; may be left out where there is only one.")
+]
 Datasets = Annotated[
     str | None, typer.Option("--dataset", help="One of `fmbench list datasets`, or several, comma-separated.")
 ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fmbench.cli.options import DEFAULT_RESULTS, Plugin, ResultsDir, names
+from fmbench.cli.options import DEFAULT_RESULTS, OneDataset, Plugin, ResultsDir, names
 from fmbench.report.figures import KINDS, Order, draw, kind_of
 
 HELP = "\n".join(
@@ -26,9 +26,7 @@ HELP = "\n".join(
 def command(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="One of the kinds above.")] = "samples",
     results_dir: ResultsDir = DEFAULT_RESULTS,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="Whose runs to draw; may be left out where there is only one.")
-    ] = None,
+    dataset: OneDataset = None,
     rows: Annotated[
         str | None, typer.Option("--rows", metavar="NAMES", help="Methods to show, as ddpm,fm-*; all if not given.")
     ] = None,

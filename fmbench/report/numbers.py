@@ -69,6 +69,9 @@ NUMBERS: Mapping[str, Number] = {
 }
 
 
+QUALITY = ("fid", "w2")  # of images, of points: the first that was measured is what a plot shows unasked
+
+
 def number(name: str) -> Number:
     """How to show a number; one of a plugin that is not in NUMBERS under its own name, unranked."""
     return NUMBERS.get(name) or Number(name, better="", headline=True)

@@ -101,8 +101,8 @@ def keyed(table: Sheet) -> list[dict[str, str]]:
 
 def csv_sheets(tables: Sequence[Sheet]) -> str:
     """Tables as they are read, each under its heads."""
-    lines = [line for table in tables for line in ([*keyed(table)[0]], *(one.values() for one in keyed(table)))]
-    return csv_text([*line] for line in lines)
+    written = [keyed(table) for table in tables]
+    return csv_text([*line] for rows in written for line in (rows[0], *(row.values() for row in rows)))
 
 
 def json_sheets(tables: Sequence[Sheet]) -> str:
@@ -145,6 +145,8 @@ def record(row: Row, keys: Sequence[str] = CSV_COLUMNS) -> dict[str, Any]:
         "params": row.params,
     }
     for column, cell in row.cells.items():
+        if column.name not in keys:
+            continue  # averaging it would be for nothing
         values |= {column.name: cell.mean, f"{column.name}_ci": cell.interval}
         if column.name == "nll":
             values |= {"nll_unit": column.unit, "nll_family": cell.family}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from fmbench.store.locks import is_held
@@ -40,7 +39,7 @@ def standings(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Sta
     Raises:
         FmbenchError: a folder cannot be read, or a status is damaged.
     """
-    for directory in chain.from_iterable(find_runs(root, name) for name in datasets or ["*"]):
+    for directory in find_runs(root, *(datasets or ())):
         status = directory.status()
         dataset, method, configuration, seed = directory.path.parts[-4:]
         lost = status.state == "running" and not is_held(directory.path / "run.json")

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -102,7 +101,7 @@ def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | No
     columns = Columns()
     rows: dict[str, Row] = {}
     # One configuration after the other, so that the records of a large store are not all in memory at once.
-    for seeds in by_configuration(chain.from_iterable(find_runs(root, name) for name in datasets or ["*"])):
+    for seeds in by_configuration(find_runs(root, *(datasets or ()))):
         for evaluation, group in by_evaluation(seeds, wanted):
             record = group.runs[-1]
             request = record.request

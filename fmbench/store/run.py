@@ -68,6 +68,10 @@ class RunDirectory:
         """Folder of what metrics leave for pictures."""
         return self.path / "pictures"
 
+    def samples_by(self, sampler: str, steps: int) -> Path:
+        """The file of the samples that a sampler drew in so many steps; 0 of an adaptive one."""
+        return self.samples / (f"{sampler}-{steps}.npy" if steps else f"{sampler}.npy")
+
     @property
     def log(self) -> Path:
         """Where the traceback of a failure goes."""
@@ -132,9 +136,12 @@ class RunDirectory:
 
     def set_environment(self, half: Literal["train", "evaluate"], environment: dict[str, Any]) -> None:
         """Write down in env.json who answered, for one half of the run; the other half's entry stays."""
+        files.write_json(self.path / "env.json", {"schema": SCHEMA, **self.environment(), half: environment})
+
+    def environment(self) -> dict[str, Any]:
+        """env.json: who answered, by half; empty where nobody has yet."""
         path = self.path / "env.json"
-        known = upgrade(files.read_json(path), path) if path.exists() else {"schema": SCHEMA}
-        files.write_json(path, {**known, half: environment})
+        return upgrade(files.read_json(path), path) if path.exists() else {}
 
     def trained_by(self) -> str | None:
         """Digest of the file of the method's code that trained it, or None where nobody has yet."""
@@ -160,11 +167,9 @@ class RunDirectory:
 
     def adopt_environment(self, other: RunDirectory) -> None:
         """Take over the halves of env.json that another copy of the run has and this one has not."""
-        mine, theirs = self.path / "env.json", other.path / "env.json"
-        known = upgrade(files.read_json(mine), mine) if mine.exists() else {"schema": SCHEMA}
-        found = upgrade(files.read_json(theirs), theirs) if theirs.exists() else {}
+        known, found = {"schema": SCHEMA, **self.environment()}, other.environment()
         if found.keys() - known.keys():
-            files.write_json(mine, {**found, **known})
+            files.write_json(self.path / "env.json", {**found, **known})
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
@@ -202,17 +207,17 @@ class RunDirectory:
         return None if content is None else parse(kind, content, path)
 
 
-def find_runs(root: Path, dataset: str = "*") -> Iterator[RunDirectory]:
+def find_runs(root: Path, *datasets: str) -> Iterator[RunDirectory]:
     """Every run of a store, in a fixed order. Folders that hold no run are passed over.
 
     Args:
         root: the results directory.
-        dataset: only this one's; "*" for all.
+        datasets: only theirs; all of them if none is named.
 
     Raises:
         FmbenchError: a folder cannot be read.
     """
-    for data in subfolders(root) if dataset == "*" else [root / dataset]:
+    for data in [root / name for name in datasets] or subfolders(root):
         for method in subfolders(data):
             for configuration in subfolders(method):
                 for seed in subfolders(configuration):

@@ -11,11 +11,9 @@ from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.looks import Look, looks_of
 from fmbench.report.grid import ARROWS, columns_of, missing, told_apart
 from fmbench.report.notes import of_whom, sampling_line
-from fmbench.report.numbers import is_floor, number
+from fmbench.report.numbers import QUALITY, is_floor, number
 from fmbench.report.table import Row, build
 from fmbench.report.view import select
-
-QUALITY = ("fid", "w2")  # of images, of points: the first that was measured is what a figure shows unasked
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +83,7 @@ def gather(root: Path, datasets: Sequence[str] | None = None) -> list[DatasetVie
         FmbenchError: there is no such store, no run in it, or a file of it is damaged.
     """
     found: dict[str, list[Home]] = defaultdict(list)
-    for directory in chain.from_iterable(find_runs(root, name) for name in datasets or ["*"]):
+    for directory in find_runs(root, *(datasets or ())):
         record = directory.record()
         found[record.request.dataset.name].append((directory, record))
     views = (view_of(root, name, rows, found[name]) for name, rows in by_dataset(build(root, datasets)))

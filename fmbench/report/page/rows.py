@@ -11,7 +11,7 @@ from fmbench.report.compare import CONTROL
 from fmbench.report.figures import style
 from fmbench.report.grid import told_apart
 from fmbench.report.notes import floors
-from fmbench.report.numbers import FLOOR, NUMBERS, number
+from fmbench.report.numbers import FLOOR, NUMBERS, QUALITY, number
 from fmbench.report.page.lines import anchor
 from fmbench.report.page.runs import significant
 from fmbench.report.sheet import families
@@ -27,7 +27,6 @@ SYMBOLS = (  # the figures' markers, as plotly calls them
 )  # fmt: skip
 CALLS = "nfe"  # what samples cost, before all other costs
 COSTS = (CALLS, "nfe-per-sample", "nfe-nll", "nfe-10pct", "steps-10pct", "sample-seconds")
-FIRST = ("fid", "w2")  # what a plot shows unasked, the first of these that there is
 
 
 @dataclass(frozen=True)
@@ -107,7 +106,7 @@ def coloured(rows: Sequence[Row]) -> list[Family]:
 
 def axes_of(columns: Sequence[Column]) -> dict[str, Column | None]:
     """The columns that have an axis, by key; None for what training took and the size of the network."""
-    by_use = sorted(columns, key=lambda column: (position(column.name, FIRST), position(column.name, list(NUMBERS))))
+    by_use = sorted(columns, key=lambda column: (position(column.name, QUALITY), position(column.name, list(NUMBERS))))
     return {f"n{place}": column for place, column in enumerate(by_use)} | {"train": None, "params": None}
 
 

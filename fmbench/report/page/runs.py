@@ -11,7 +11,6 @@ from typing import Any
 from fmbench.config import canonical, flatten
 from fmbench.report.page.curves import Curve, Loss, curves_of, loss_of
 from fmbench.report.table import Evaluation, evaluations
-from fmbench.store import files
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 
@@ -164,14 +163,12 @@ def cost_of(summary: TrainingSummary | None) -> dict[str, Any]:
 
 def halves_of(directory: RunDirectory, asked: Asked) -> dict[str, Half]:
     """Who trained and who measured, as far as env.json says."""
-    path = directory.path / "env.json"
-    known = files.read_json(path) if path.exists() else {}
     return {
         name: Half(
             asked.environments.place({key: value for key, value in half.items() if key not in BY_RUN}),
             rounded({key: half[key] for key in BY_RUN if key in half}),
         )
-        for name, half in known.items()
+        for name, half in directory.environment().items()
         if name != "schema"
     }
 

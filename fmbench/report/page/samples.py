@@ -45,8 +45,7 @@ class Motions:
 
 def samples_file(run: RunDirectory, row: Row) -> Path:
     """Where a run keeps the samples of a row."""
-    name, steps = row.sampler.get("name", ""), row.sampler.get("steps", 0)
-    return run.samples / (f"{name}-{steps}.npy" if steps else f"{name}.npy")
+    return run.samples_by(row.sampler.get("name", ""), row.sampler.get("steps", 0))
 
 
 def samples_of(paths: Sequence[Path]) -> Samples:
