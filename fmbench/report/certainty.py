@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from fmbench.report.cells import Column
-from fmbench.report.compare import ranking
+from fmbench.report.compare import Standings
 from fmbench.report.grid import DAGGER, told_apart
 from fmbench.report.numbers import number
 from fmbench.report.table import Row
@@ -65,15 +65,15 @@ def error_line(what: str, how: str, unit: str, errors: Mapping[str, float]) -> s
     return f"{what}: {how}, standard error {size}{f' {unit}' if unit else ''}."
 
 
-def rank_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+def rank_lines(rows: Sequence[Row], standings: Standings) -> list[str]:
     """The places that the rows may have by the numbers of RANKED, where more than one seed tells."""
-    names = [column.name for column in columns]
+    names = [column.name for column in standings]
     lines = []
-    for column, (label, qualifier) in zip(columns, told_apart(columns), strict=True):
+    for column, (label, qualifier) in zip(standings, told_apart(list(standings)), strict=True):
         # The gap is the NLL less a constant of the dataset: its ranks are the same.
         if column.name not in RANKED or (column.name == "nll" and "nll-gap" in names):
             continue
-        ranked = [(rank, row.label) for rank, row in zip(ranking(rows, column), rows, strict=True) if rank is not None]
+        ranked = [(rank, row.label) for rank, row in zip(standings[column], rows, strict=True) if rank is not None]
         # Sorted by rank alone: rows of equal rank keep the table's order, which says nothing of their means.
         listed = ", ".join(f"{who} {rank}" for rank, who in sorted(ranked, key=lambda pair: pair[0]))
         of = label if names.count(column.name) == 1 else f"{label} ({qualifier})"

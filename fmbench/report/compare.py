@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
@@ -121,6 +121,14 @@ def surely_lower(a: Group, b: Group) -> np.ndarray:
     interval = student(len(shared) - 1) * differences.std(-1, ddof=1) / math.sqrt(len(shared))
     sure: np.ndarray = np.abs(differences.mean(-1)) > interval
     return sure & (a.high[:, None] < b.low[None, :])
+
+
+Standings = Mapping[Column, Sequence[Rank | None]]
+
+
+def standings_of(rows: Sequence[Row], columns: Iterable[Column]) -> Standings:
+    """The ranks of a dataset's rows in each of some columns."""
+    return {column: ranking(rows, column) for column in columns}
 
 
 def ranking(rows: Sequence[Row], column: Column) -> list[Rank | None]:

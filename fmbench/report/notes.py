@@ -8,18 +8,20 @@ from collections.abc import Iterable, Sequence
 from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
+from fmbench.report.compare import Standings
 from fmbench.report.numbers import FLOOR, is_floor, number
 from fmbench.report.table import Row
 from fmbench.solvers import SAMPLERS
 
 
-def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
+def notes(rows: Sequence[Row], standings: Standings) -> list[str]:
     """The floors, the protocol, and what the numbers are worth.
 
     Args:
         rows: of one dataset.
-        columns: those that are shown.
+        standings: in each of the columns that are shown.
     """
+    columns = list(standings)
     lines = floor_lines(rows, columns)
     lines += of_whom((row.label, training_line(row)) for row in rows)
     lines += budget_lines(rows)
@@ -27,7 +29,7 @@ def notes(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     lines += family_lines(rows, columns)
     lines += error_lines(rows, columns)
     lines += warning_lines(rows, columns)
-    return [*lines, *rank_lines(rows, columns), *seed_lines(rows)]
+    return [*lines, *rank_lines(rows, standings), *seed_lines(rows)]
 
 
 def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

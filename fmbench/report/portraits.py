@@ -11,7 +11,7 @@ import numpy as np
 
 from fmbench.errors import FmbenchError
 from fmbench.report.figures.kinds import Order
-from fmbench.report.figures.select import method_of, names_of, runs_of
+from fmbench.report.figures.select import names_of, runs_of
 from fmbench.store import pictures
 from fmbench.store.run import RunDirectory
 
@@ -52,11 +52,6 @@ class Portrait:
     field: np.ndarray | None = None
 
     @property
-    def seed(self) -> int:
-        """Of the training."""
-        return int(self.run.path.name.removeprefix("seed-"))
-
-    @property
     def flows(self) -> bool:
         """Whether its points come from somewhere."""
         return self.points is not None and len(self.points) > 1
@@ -89,14 +84,14 @@ def portraits_of(order: Order) -> list[Portrait]:
         file = file_of(run)
         if file is not None and run.path.parent not in found:
             found[run.path.parent] = load(file, names[run.path.parent], run)
-    absent = sorted({method_of(run) for run in runs if run.path.parent not in found})
+    absent = sorted({run.method for run in runs if run.path.parent not in found})
     if absent and (order.rows or not found):
         whose = ", ".join(absent) if order.rows else "any method"
         raise FmbenchError(
             f"no portrait of {whose} on {order.dataset!r} in {str(order.root)!r}: run 'fmbench eval --dataset "
             f"{order.dataset} --metrics {METRIC}' first (for points in the plane, from their checkpoints)"
         )
-    return sorted(found.values(), key=lambda one: (place(method_of(one.run), order.rows), one.name))
+    return sorted(found.values(), key=lambda one: (place(one.run.method, order.rows), one.name))
 
 
 def place(method: str, patterns: Sequence[str]) -> int:

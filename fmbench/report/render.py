@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from fmbench.report.cells import Column
-from fmbench.report.compare import Rank, comparable, paired, ranking
+from fmbench.report.compare import Rank, comparable, paired, standings_of
 from fmbench.report.grid import by_dataset
 from fmbench.report.html import html
 from fmbench.report.latex import latex
@@ -72,7 +72,7 @@ def json_table(rows: Sequence[Row], view: View | None = None) -> str:
     view = view or View()
     objects = []
     for _, group in by_dataset(arranged(rows, view)):
-        standings = {column: ranking(group, column) for column in {column for row in group for column in row.cells}}
+        standings = standings_of(group, {column for row in group for column in row.cells})
         for index, row in enumerate(group):
             numbers = sorted(row.cells, key=lambda column: column.name)
             said = [

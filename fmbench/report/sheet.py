@@ -9,7 +9,7 @@ from string import ascii_lowercase
 from unicodedata import category
 
 from fmbench.report.cells import Column
-from fmbench.report.compare import CONTROL, Rank, ranking
+from fmbench.report.compare import CONTROL, Rank, Standings, standings_of
 from fmbench.report.grid import by_dataset, columns_of, heads, missing, si, text_of
 from fmbench.report.notes import notes
 from fmbench.report.table import Row
@@ -108,11 +108,12 @@ def sheet(dataset: str, rows: Sequence[Row], view: View) -> Sheet:
     rows = [row for _, group in groups for row in group]
     columns = columns_of(rows, view.columns)
     footnotes = Footnotes()
-    lines = iter(body(rows, columns, footnotes))
+    standings = standings_of(rows, columns)
+    lines = iter(body(rows, standings, footnotes))
     divided = len(rows) > len(groups) > 1  # a family of one row each needs no heads
     sections = [Section(one_line(title) if divided else "", [next(lines) for _ in group]) for title, group in groups]
     shown = [entry for section in sections for line in section.lines for entry in line]
-    said = [*notes(rows, columns), *legend(shown)]
+    said = [*notes(rows, standings), *legend(shown)]
     return Sheet(one_line(dataset), heads(columns), sections, footnotes.all(), [one_line(line) for line in said])
 
 
@@ -139,11 +140,10 @@ def families(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return sorted(found.items(), key=lambda item: (item[0] == CONTROL, item[0]))
 
 
-def body(rows: Sequence[Row], columns: Sequence[Column], footnotes: Footnotes) -> list[list[Entry]]:
+def body(rows: Sequence[Row], standings: Standings, footnotes: Footnotes) -> list[list[Entry]]:
     """The table's lines."""
-    standings = {column: ranking(rows, column) for column in columns}
     return [
-        line(row, [(column, standings[column][index]) for column in columns], footnotes)
+        line(row, [(column, ranks[index]) for column, ranks in standings.items()], footnotes)
         for index, row in enumerate(rows)
     ]
 

@@ -14,7 +14,7 @@ from fmbench.errors import FmbenchError
 from fmbench.report.cells import Cell, Column, Columns, aggregate
 from fmbench.specs import Scalar
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
-from fmbench.store.run import RunDirectory, find_runs
+from fmbench.store.run import Configuration, RunDirectory, find_runs
 
 WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
 
@@ -24,7 +24,7 @@ class Row:
     """One method under one configuration and one evaluation.
 
     Args:
-        request: that of its first seed.
+        request: that of one of its seeds.
         overrides: how training and evaluation differ from the defaults.
         label: the method's name and, where the table has several rows of it, what tells this one apart.
         family: the method's; "" where the store is too old to know it.
@@ -75,7 +75,7 @@ class Row:
 class _Seeds:
     """What the seeds of one row hold, while they are gathered."""
 
-    runs: list[RunRecord] = field(default_factory=list)
+    seeds: list[int] = field(default_factory=list)
     statuses: list[StatusRecord] = field(default_factory=list)
     summaries: list[TrainingSummary] = field(default_factory=list)
     records: list[tuple[int, MetricRecord]] = field(default_factory=list)
@@ -101,12 +101,11 @@ def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | No
     columns = Columns()
     rows: dict[str, Row] = {}
     # One configuration after the other, so that the records of a large store are not all in memory at once.
-    for seeds in by_configuration(find_runs(root, *(datasets or ()))):
-        for evaluation, group in by_evaluation(seeds, wanted):
-            record = group.runs[-1]
-            request = record.request
-            key = canonical([request.dataset.name, request.method.name, record.config_id, dict(evaluation)])
-            rows[key] = _row(group, {**record.overrides, **dict(evaluation)}, columns)
+    for configuration, directories in by_configuration(find_runs(root, *(datasets or ()))):
+        record = directories[0].record()  # the others' differ in the seed alone
+        for evaluation, group in by_evaluation(directories, wanted):
+            key = canonical([*configuration, dict(evaluation)])
+            rows[key] = _row(record, dict(evaluation), group, columns)
     if not rows:
         where = f"{str(root)!r}" + (f" for dataset {', '.join(datasets)}" if datasets else "")
         raise FmbenchError(f"no runs in {where}: run 'fmbench run' first, or give --results-dir")
@@ -122,30 +121,26 @@ def place(key: str, row: Row) -> tuple[str, str, list[tuple[str, float, str]], s
     return row.request.dataset.name, row.request.method.name, settings, key
 
 
-def by_configuration(directories: Iterable[RunDirectory]) -> Iterable[list[tuple[RunDirectory, RunRecord]]]:
+def by_configuration(directories: Iterable[RunDirectory]) -> Iterable[tuple[Configuration, list[RunDirectory]]]:
     """The seeds of each configuration, wherever they are."""
-    groups: dict[tuple[str, str, str], list[tuple[RunDirectory, RunRecord]]] = defaultdict(list)
+    groups: dict[Configuration, list[RunDirectory]] = defaultdict(list)
     for directory in directories:
-        record = directory.record()
-        request = record.request
-        groups[request.dataset.name, request.method.name, record.config_id].append((directory, record))
-    return groups.values()
+        groups[directory.configuration].append(directory)
+    return groups.items()
 
 
-def by_evaluation(
-    seeds: Iterable[tuple[RunDirectory, RunRecord]], wanted: Wanted | None
-) -> Iterable[tuple[Evaluation, _Seeds]]:
+def by_evaluation(directories: Iterable[RunDirectory], wanted: Wanted | None) -> Iterable[tuple[Evaluation, _Seeds]]:
     """What the seeds of one configuration hold, by how their evaluation differed from the defaults."""
     groups: dict[Evaluation, _Seeds] = defaultdict(_Seeds)
-    for directory, record in seeds:
-        status, summary = directory.status(), directory.training()
+    for directory in directories:
+        seed, status, summary = directory.seed, directory.status(), directory.training()
         for evaluation, numbers in evaluations(directory.metrics()).items():
             if wanted is not None and not wanted(directory, dict(evaluation)):
                 continue
             group = groups[evaluation]
-            group.runs.append(record)
+            group.seeds.append(seed)
             group.statuses.append(status)
-            group.records += [(record.request.seed, number) for number in numbers]
+            group.records += [(seed, number) for number in numbers]
             group.summaries += [summary] if summary else []
     return groups.items()
 
@@ -194,27 +189,26 @@ def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[Metric
     return dict(groups) or {(): []}
 
 
-def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
+def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, known: Columns) -> Row:
     absent: dict[str, dict[str, None]] = defaultdict(dict)
     inapplicable = set()
     states = {status.state for status in group.statuses}
     columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
     samplers: list[Mapping[str, Any]] = []
-    for seed, record in group.records:
-        if record.value is not None:
-            columns[known.of(record)][seed] = record
-        elif record.reason == NOT_APPLICABLE:
-            inapplicable.add(record.metric)
+    for seed, number in group.records:
+        if number.value is not None:
+            columns[known.of(number)][seed] = number
+        elif number.reason == NOT_APPLICABLE:
+            inapplicable.add(number.metric)
         else:
-            absent[record.metric][f"{record.name}: {record.reason}"] = None
-        if not samplers and "sampler" in record.protocol:
-            samplers.append(record.protocol["sampler"])
-    request = group.runs[0].request
+            absent[number.metric][f"{number.name}: {number.reason}"] = None
+        if not samplers and "sampler" in number.protocol:
+            samplers.append(number.protocol["sampler"])
     return Row(
-        request=request,
-        overrides=overrides,
-        label=request.method.name,
-        family=group.runs[0].family,
+        request=record.request,
+        overrides={**record.overrides, **evaluation},
+        label=record.request.method.name,
+        family=record.family,
         status=next(state for state in WORST_FIRST if state in states),
         failures=tuple(dict.fromkeys(status.reason for status in group.statuses if status.reason)),
         inapplicable=frozenset(inapplicable),
@@ -222,7 +216,7 @@ def _row(group: _Seeds, overrides: Mapping[str, Scalar], known: Columns) -> Row:
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=samplers[0] if samplers else {},
         summaries=tuple(group.summaries),
-        seeds=len({run.request.seed for run in group.runs}),
+        seeds=len(set(group.seeds)),
     )
 
 

@@ -28,6 +28,7 @@ from fmbench.store.records import (
 )
 
 SEED = re.compile(r"seed-\d+")
+Configuration = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,22 @@ class RunDirectory:
         training = run.training
         folder = root / training.dataset.name / training.method.name
         return cls(folder / f"{run.slug}-{training.config_id}" / f"seed-{training.seed}")
+
+    @property
+    def seed(self) -> int:
+        """Of its training."""
+        return int(self.path.name.removeprefix("seed-"))
+
+    @property
+    def method(self) -> str:
+        """Name of its method."""
+        return self.path.parts[-3]
+
+    @property
+    def configuration(self) -> Configuration:
+        """Dataset, method and config id, which its seeds share; a slug may spell the same overrides in two ways."""
+        *_, dataset, method, folder, _ = self.path.parts
+        return dataset, method, folder.rpartition("-")[2]
 
     @property
     def checkpoints(self) -> Path:

@@ -236,5 +236,5 @@ def said(order: Order, found: Sequence[Portrait]) -> Iterable[str]:
 
 def seeds(found: Sequence[Portrait]) -> Iterable[str]:
     """Of which trainings."""
-    shown = sorted({one.seed for one in found})
+    shown = sorted({one.run.seed for one in found})
     yield f"Training seed {shown[0]}." if len(shown) == 1 else "Training seeds: the first of each method."

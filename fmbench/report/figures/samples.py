@@ -47,11 +47,6 @@ class Set:
         """What drew them."""
         return self.file.stem
 
-    @property
-    def seed(self) -> int:
-        """Of the training."""
-        return int(self.run.path.name.removeprefix("seed-"))
-
     def load(self) -> np.ndarray:
         """The samples.
 
@@ -128,7 +123,7 @@ def title(one: Set, usual: str) -> str:
 def said(order: Order, found: Sequence[Set], usual: str) -> Iterable[str]:
     """The caption."""
     yield f"{order.dataset}: samples by {usual} where no other sampler is named."
-    seeds = sorted({one.seed for one in found})
+    seeds = sorted({one.run.seed for one in found})
     yield f"Training seed {seeds[0]}." if len(seeds) == 1 else "Training seeds: the first of each method."
 
 

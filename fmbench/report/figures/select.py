@@ -39,20 +39,15 @@ def runs_of(order: Order) -> list[RunDirectory]:
             f"no runs of {order.dataset!r} in {str(order.root)!r}: run 'fmbench run --dataset {order.dataset}' first, "
             "or give --results-dir"
         )
-    wanted = matching({method_of(run) for run in runs}, order.rows)
-    return [run for run in runs if method_of(run) in wanted]
-
-
-def method_of(run: RunDirectory) -> str:
-    """The method of a run, by its directory."""
-    return run.path.parts[-3]
+    wanted = matching({run.method for run in runs}, order.rows)
+    return [run for run in runs if run.method in wanted]
 
 
 def names_of(runs: Iterable[RunDirectory]) -> dict[Path, str]:
     """The names of configurations, by their folder: the method, and what tells them apart where it has several."""
     folders: dict[str, dict[Path, RunDirectory]] = defaultdict(dict)
     for run in runs:
-        folders[method_of(run)].setdefault(run.path.parent, run)
+        folders[run.method].setdefault(run.path.parent, run)
     names: dict[Path, str] = {}
     for method, twins in folders.items():
         records = {folder: run.record() for folder, run in twins.items()} if len(twins) > 1 else {}
