@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from fmbench.config import canonical
-from fmbench.store.records import MetricRecord
+from fmbench.errors import FmbenchError
+from fmbench.store.files import parse_json
+from fmbench.store.records import TableRecord
 
 
 @dataclass(frozen=True)
@@ -76,51 +77,61 @@ class Cell:
         return "truncated" in self.family.split("/")
 
 
-def column_of(record: MetricRecord) -> Column:
-    """The column of a number."""
-    protocol = {key: value for key, value in record.protocol.items() if key != "sampler"}
-    shared = record.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
-    family = "" if shared else record.family
-    return Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol))
+class Measure(NamedTuple):
+    """How a number was measured.
+
+    Args:
+        column: of the number.
+        sampler: how its points were drawn; empty where none were.
+    """
+
+    column: Column
+    sampler: Mapping[str, Any]
 
 
-class Columns:
-    """The columns of a table's numbers; those of one protocol are one object, made once."""
+class Measures:
+    """How the numbers of a table were measured; those of one protocol share a column, made once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str, str, int], list[tuple[dict[str, Any], Column]]] = defaultdict(list)
+        self._known: dict[tuple[str, str, str, str, int, bytes], Measure] = {}
 
-    def of(self, record: MetricRecord) -> Column:
-        """The column of a number."""
-        known = self._known[record.name, record.metric, record.unit, record.family, record.n]
-        for protocol, column in known:
-            if protocol == record.protocol:  # much cheaper than its canonical form
-                return column
-        column = column_of(record)
-        known.append((record.protocol, column))
-        return column
+    def of(self, number: TableRecord) -> Measure:
+        """That of a number.
+
+        Raises:
+            FmbenchError: its protocol is none.
+        """
+        key = (number.name, number.metric, number.unit, number.family, number.n, bytes(number.protocol))
+        known = self._known.get(key)
+        return known or self._known.setdefault(key, measure(number))
 
 
-def aggregate(records: Mapping[int, MetricRecord]) -> Cell:
+def measure(number: TableRecord) -> Measure:
+    """How a number was measured.
+
+    Raises:
+        FmbenchError: its protocol is none.
+    """
+    protocol = parse_json(bytes(number.protocol), f"a protocol of {number.name!r}")
+    if not isinstance(protocol, dict):
+        raise FmbenchError(f"a protocol of {number.name!r} is {protocol!r}, which is none: measure it again")
+    sampler = protocol.pop("sampler", {})
+    shared = number.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
+    family = "" if shared else number.family
+    return Measure(Column(number.name, number.metric, number.unit, family, number.n, canonical(protocol)), sampler)
+
+
+def aggregate(records: Mapping[int, TableRecord]) -> Cell:
     """The cell of the records of one column, by seed."""
-    by_seed, families, errors, sets, warnings = {}, set(), [], 0, []
-    for seed in sorted(records):
-        record = records[seed]
-        if record.value is None:
-            continue
-        by_seed[seed] = record.value
-        families.add(record.family)
-        if record.error is not None:
-            errors.append(record.error)
-        sets = max(sets, len(record.details.get("sets", [0])))
-        if "warning" in record.details:
-            warnings.append(str(record.details["warning"]))
-    sure = len(errors) == len(by_seed)
+    numbers = [records[seed] for seed in sorted(records)]
+    errors = [number.error for number in numbers if number.error is not None]
+    sure = len(errors) == len(numbers)
+    warnings = [str(number.details.warning) for number in numbers if number.details.warning is not None]
     return Cell(
-        by_seed=by_seed,
-        family="/".join(filter(None, sorted(families))),
+        by_seed={seed: value for seed in sorted(records) if (value := records[seed].value) is not None},
+        family="/".join(filter(None, sorted({number.family for number in numbers}))),
         error=math.sqrt(sum([error * error for error in errors])) / len(errors) if sure else None,
-        sets=sets,
+        sets=max([len(number.details.sets) for number in numbers]),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
-from fmbench.report.cells import Cell, Column, Columns, aggregate
+from fmbench.report.cells import Cell, Column, Measures, aggregate
 from fmbench.specs import Scalar
-from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
+from fmbench.store.records import NOT_APPLICABLE, MeasuredT, RunRecord, StatusRecord, TableRecord, TrainingSummary
 from fmbench.store.run import Configuration, RunDirectory, find_runs
 
 WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
@@ -78,7 +78,7 @@ class _Seeds:
     seeds: list[int] = field(default_factory=list)
     statuses: list[StatusRecord] = field(default_factory=list)
     summaries: list[TrainingSummary] = field(default_factory=list)
-    records: list[tuple[int, MetricRecord]] = field(default_factory=list)
+    numbers: list[tuple[int, TableRecord]] = field(default_factory=list)
 
 
 Evaluation = tuple[tuple[str, Scalar], ...]
@@ -98,14 +98,14 @@ def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | No
     """
     if not root.is_dir():
         raise FmbenchError(f"no results directory {str(root)!r}: run 'fmbench run' first, or give --results-dir")
-    columns = Columns()
+    measures = Measures()
     rows: dict[str, Row] = {}
     # One configuration after the other, so that the records of a large store are not all in memory at once.
     for configuration, directories in by_configuration(find_runs(root, *(datasets or ()))):
         record = directories[0].record()  # the others' differ in the seed alone
         for evaluation, group in by_evaluation(directories, wanted):
             key = canonical([*configuration, dict(evaluation)])
-            rows[key] = _row(record, dict(evaluation), group, columns)
+            rows[key] = _row(record, dict(evaluation), group, measures)
     if not rows:
         where = f"{str(root)!r}" + (f" for dataset {', '.join(datasets)}" if datasets else "")
         raise FmbenchError(f"no runs in {where}: run 'fmbench run' first, or give --results-dir")
@@ -134,13 +134,13 @@ def by_evaluation(directories: Iterable[RunDirectory], wanted: Wanted | None) ->
     groups: dict[Evaluation, _Seeds] = defaultdict(_Seeds)
     for directory in directories:
         seed, status, summary = directory.seed, directory.status(), directory.training()
-        for evaluation, numbers in evaluations(directory.metrics()).items():
+        for evaluation, numbers in evaluations(directory.numbers()).items():
             if wanted is not None and not wanted(directory, dict(evaluation)):
                 continue
             group = groups[evaluation]
             group.seeds.append(seed)
             group.statuses.append(status)
-            group.records += [(seed, number) for number in numbers]
+            group.numbers += [(seed, number) for number in numbers]
             group.summaries += [summary] if summary else []
     return groups.items()
 
@@ -181,29 +181,29 @@ def label(row: Configured, twins: Sequence[Configured]) -> str:
     return f"{name} [{', '.join(apart)}]" if apart else name
 
 
-def evaluations(records: Iterable[MetricRecord]) -> dict[Evaluation, list[MetricRecord]]:
+def evaluations(records: Iterable[MeasuredT]) -> dict[Evaluation, list[MeasuredT]]:
     """A run's numbers, by how their evaluation differed from the defaults; the default one if there are none."""
-    groups: dict[Evaluation, list[MetricRecord]] = defaultdict(list)
+    groups: dict[Evaluation, list[MeasuredT]] = defaultdict(list)
     for record in records:
         groups[tuple(sorted(record.evaluation.items())) if record.evaluation else ()].append(record)
     return dict(groups) or {(): []}
 
 
-def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, known: Columns) -> Row:
+def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, measures: Measures) -> Row:
     absent: dict[str, dict[str, None]] = defaultdict(dict)
     inapplicable = set()
     states = {status.state for status in group.statuses}
-    columns: dict[Column, dict[int, MetricRecord]] = defaultdict(dict)
-    samplers: list[Mapping[str, Any]] = []
-    for seed, number in group.records:
+    columns: dict[Column, dict[int, TableRecord]] = defaultdict(dict)
+    sampler: Mapping[str, Any] = {}
+    for seed, number in group.numbers:
+        measure = measures.of(number)
+        sampler = sampler or measure.sampler
         if number.value is not None:
-            columns[known.of(number)][seed] = number
+            columns[measure.column][seed] = number
         elif number.reason == NOT_APPLICABLE:
             inapplicable.add(number.metric)
         else:
             absent[number.metric][f"{number.name}: {number.reason}"] = None
-        if not samplers and "sampler" in number.protocol:
-            samplers.append(number.protocol["sampler"])
     return Row(
         request=record.request,
         overrides={**record.overrides, **evaluation},
@@ -214,7 +214,7 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, kno
         inapplicable=frozenset(inapplicable),
         unavailable={metric: tuple(reasons) for metric, reasons in absent.items()},
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
-        sampler=samplers[0] if samplers else {},
+        sampler=sampler,
         summaries=tuple(group.summaries),
         seeds=len(set(group.seeds)),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fmbench.config import canonical
-from fmbench.store.records import MetricRecord
+from fmbench.store.records import Measured, MeasuredT, MetricRecord
 
 Key = tuple[str, str]
 Measurement = Mapping[str, MetricRecord]
@@ -21,19 +21,19 @@ class Line(NamedTuple):
     record: MetricRecord
 
 
-def key_of(record: MetricRecord) -> Key:
+def key_of(record: Measured) -> Key:
     """What measurements must share for the later one to replace the earlier one: metric and evaluation."""
     return record.metric, canonical(record.evaluation) if record.evaluation else ""
 
 
-def latest(records: Iterable[MetricRecord]) -> dict[Key, dict[str, MetricRecord]]:
+def latest(records: Iterable[MeasuredT]) -> dict[Key, dict[str, MeasuredT]]:
     """Of two measurements by one metric in one evaluation the later one, each by the names of its numbers.
 
     An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives way
     too.
     """
     begun: dict[Key, str] = {}
-    found: dict[Key, dict[str, MetricRecord]] = {}
+    found: dict[Key, dict[str, MeasuredT]] = {}
     for record in records:
         key = key_of(record)
         if begun.get(key) != record.measured_at:

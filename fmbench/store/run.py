@@ -15,16 +15,16 @@ from fmbench.errors import FmbenchError
 from fmbench.store import files
 from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade
+from fmbench.store.parsing import parse, parse_lines, split
 from fmbench.store.records import (
     JobRecord,
+    MeasuredT,
     MetricRecord,
     RecordT,
     RunRecord,
     StatusRecord,
+    TableRecord,
     TrainingSummary,
-    parse,
-    parse_lines,
-    split,
 )
 
 SEED = re.compile(r"seed-\d+")
@@ -162,9 +162,7 @@ class RunDirectory:
 
     def trained_by(self) -> str | None:
         """Digest of the file of the method's code that trained it, or None where nobody has yet."""
-        path = self.path / "env.json"
-        known = files.read_json(path) if path.exists() else {}
-        digest = known.get("train", {}).get("plugin", {}).get("source_sha256")
+        digest = self.environment().get("train", {}).get("plugin", {}).get("source_sha256")
         return digest if isinstance(digest, str) else None
 
     def set_aside(self) -> None:
@@ -190,9 +188,11 @@ class RunDirectory:
 
     def metrics(self) -> list[MetricRecord]:
         """The numbers measured so far; of two measurements by one metric in one evaluation the later one counts."""
-        path = self._at("metrics.jsonl")
-        found = latest(parse_lines(MetricRecord, files.read_bytes(path) or b"", path))
-        return [record for numbers in found.values() for record in numbers.values()]
+        return self._latest(MetricRecord)
+
+    def numbers(self) -> list[TableRecord]:
+        """The same, as a table reads them."""
+        return self._latest(TableRecord)
 
     def lines(self) -> Iterator[Line]:
         """All of metrics.jsonl, but for lines that a crash tore."""
@@ -207,6 +207,11 @@ class RunDirectory:
         """Replace metrics.jsonl."""
         content = b"".join(line + b"\n" for line in lines)
         files.write_bytes(self.path / "metrics.jsonl", content)
+
+    def _latest(self, kind: type[MeasuredT]) -> list[MeasuredT]:
+        path = self._at("metrics.jsonl")
+        found = latest(parse_lines(kind, files.read_bytes(path) or b"", path))
+        return [record for numbers in found.values() for record in numbers.values()]
 
     def _read(self, name: str, kind: type[RecordT]) -> RecordT:
         record = self._find(name, kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec import structs
 from typer.testing import CliRunner
 
 from fmbench.errors import FmbenchError
@@ -200,3 +201,26 @@ def test_a_metric_that_no_row_could_have_has_a_column_that_says_so(tmp_path):
     assert "| method | seeds | FID ↓ | NFE ↓ | train (s) | params |" in said
     assert "| fm-ot | 1 | unavailable <sup>a</sup> | 100.0 |" in said
     assert reason in said.replace("\\", "")
+
+
+@pytest.mark.parametrize("protocol", [b"3", b'"x"', b"[1]"])
+def test_a_protocol_that_is_none_is_a_line(tmp_path, protocol):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    directory = fill(tmp_path, run, [number(run, "nfe", 100.0)])
+    file = directory.path / "metrics.jsonl"
+    line = json.loads(file.read_bytes())
+    file.write_text(json.dumps({**line, "protocol": json.loads(protocol)}) + "\n")
+    with pytest.raises(FmbenchError, match=r"a protocol of 'nfe' is .*, which is none: measure it again"):
+        build(tmp_path)
+
+
+def test_protocols_are_equal_however_they_are_spelt(tmp_path):
+    for method in ("fm-ot", "ddpm"):
+        (run,) = tiny_plan(methods=[method])
+        fill(tmp_path, run, [structs.replace(number(run, "nfe", 100.0), protocol={"atol": 1e-5, "steps": 0})])
+    file = next(tmp_path.glob("*/ddpm/*/*/metrics.jsonl"))
+    spelt = file.read_text().replace('"atol": 1e-05, "steps": 0', '"steps":0,"atol":0.00001')
+    assert spelt != file.read_text()
+    file.write_text(spelt)
+    assert {len(row.cells) for row in build(tmp_path)} == {1}
+    assert len({column for row in build(tmp_path) for column in row.cells}) == 1

@@ -13,16 +13,8 @@ from msgspec import structs
 
 from fmbench.errors import FmbenchError
 from fmbench.store.files import NotJsonError
-from fmbench.store.records import (
-    MetricRecord,
-    RunRecord,
-    StatusRecord,
-    TrainingSummary,
-    parse,
-    parse_lines,
-    split,
-    validated,
-)
+from fmbench.store.parsing import parse, parse_lines, split, validated
+from fmbench.store.records import Measured, MetricRecord, RunRecord, StatusRecord, TableRecord, TrainingSummary
 from tests.helpers import tiny_plan
 
 WHERE = Path("a/file")
@@ -59,6 +51,25 @@ def test_any_line_reads_to_the_bit(fields):
     assert repr({key: getattr(record, key) for key in known}) == repr(known)
     assert parse_lines(MetricRecord, json.dumps(fields).encode() + b"\n", WHERE) == [record] or "nan" in repr(record)
     assert repr(parse(MetricRecord, json.dumps(record.dump()).encode(), WHERE)) == repr(record)
+
+
+@given(LINES)
+def test_a_table_reads_the_same_numbers(fields):
+    content = json.dumps(fields).encode() + b"\n"
+    (whole,), (brief,) = parse_lines(MetricRecord, content, WHERE), parse_lines(TableRecord, content, WHERE)
+    shared = Measured.__struct_fields__
+    assert repr([getattr(brief, key) for key in shared]) == repr([getattr(whole, key) for key in shared])
+    if "NaN" not in content.decode() and "Infinity" not in content.decode():
+        assert json.loads(bytes(brief.protocol)) == whole.protocol
+
+
+@pytest.mark.parametrize("value", [1.0, math.nan])  # which is read in another way
+@pytest.mark.parametrize("details", [{}, {"sets": [1.0, 2.0]}, {"warning": "few"}, {"sets": [3], "warning": "?"}])
+def test_a_table_reads_sets_and_warnings(details, value):
+    (brief,) = parse_lines(TableRecord, line(value=value, details=details, protocol={"a": [1]}) + b"\n", WHERE)
+    assert len(brief.details.sets) == len(details.get("sets", [0]))
+    assert brief.details.warning == details.get("warning")
+    assert json.loads(bytes(brief.protocol)) == {"a": [1]}
 
 
 @pytest.mark.parametrize("text", ["0.1", "1e-320", "2.2250738585072011e-308", "9007199254740993", "1e400", "-0.0"])
