@@ -100,7 +100,7 @@ def _train_and_evaluate(
     request, begun = runs[0].training, time.perf_counter()
     spec = plugins.methods.get(request.method.name)
     origin = plugins.methods.origin(spec.name)
-    environment = provenance.environment(spec.factory, origin, runtime.device, runtime.devices)
+    environment = provenance.environment(spec.factory, origin, runtime)
     school = school_of(request, plugins, runtime, reporter)
     summary = directory.training()
     if summary is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench._version import __version__
+from fmbench.runtime import Runtime
 
 PACKAGES = (
     "torch",
@@ -29,14 +30,18 @@ PACKAGES = (
 )
 
 
-def environment(factory: str, origin: str, device: str, devices: int) -> dict[str, Any]:
+def command_line() -> tuple[str, ...]:
+    """What this process was started by, its program without the folder."""
+    return Path(sys.argv[0]).name, *sys.argv[1:]
+
+
+def environment(factory: str, origin: str, runtime: Runtime) -> dict[str, Any]:
     """What env.json holds.
 
     Args:
         factory: the method's, "module:Class"; the digest of its file tells whether its code has changed since.
         origin: the plugin it came from.
-        device: where the run computes.
-        devices: how many train it together, a process each.
+        runtime: how the run is carried out.
     """
     import torch
 
@@ -47,13 +52,13 @@ def environment(factory: str, origin: str, device: str, devices: int) -> dict[st
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": installed(),
-        "device": device,
-        "devices": devices,
-        "gpu": torch.cuda.get_device_name() if device == "cuda" else None,
-        "cuda": torch.version.cuda if device == "cuda" else None,
+        "device": runtime.device,
+        "devices": runtime.devices,
+        "gpu": torch.cuda.get_device_name() if runtime.device == "cuda" else None,
+        "cuda": torch.version.cuda if runtime.device == "cuda" else None,
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": list(runtime.command),
     }
 
 

@@ -16,6 +16,7 @@ class Runtime:
         renew: whether to measure again what is there already.
         devices: that train the run together, one process each, which torchrun has started; rank 0 evaluates.
         micro_batches: in how many parts, one after the other, a process computes its rows of a batch.
+        command: that asked for it, as people typed it.
         loggers: "tensorboard", "wandb": told of training beside train.jsonl.
     """
 
@@ -25,4 +26,5 @@ class Runtime:
     renew: bool = False
     devices: int = 1
     micro_batches: int = 1
+    command: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()

@@ -177,6 +177,7 @@ def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders)
     directory.set_job(
         JobRecord(
             runs=tuple(runs),
+            command=provenance.command_line(),
             plugins=files,
             device=orders.device,
             checkpoint_seconds=orders.checkpoint_seconds,

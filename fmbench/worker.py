@@ -95,6 +95,7 @@ def runtime_of(job: JobRecord) -> Runtime:
         job.snapshots,
         job.renew,
         job.devices,
+        command=job.command,
         loggers=job.loggers,
     )
 

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from fmbench import provenance
 from fmbench.errors import FmbenchError
 
 STORE_LOCK = ".lock"
@@ -42,7 +42,7 @@ def store_lock(results: Path) -> Iterator[None]:
         if not acquire(stream):
             raise BusyError(f"{results} is in use by {holder(path)}: wait for it, or give another --results-dir")
         stream.truncate(0)
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        command = " ".join(provenance.command_line())
         since = datetime.now(UTC).isoformat(timespec="seconds")
         said = {"command": command, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
         stream.write(json.dumps(said).encode())

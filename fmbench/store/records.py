@@ -90,6 +90,7 @@ class JobRecord(Record, frozen=True, kw_only=True):
 
     Args:
         runs: what is asked for, all with the same training.
+        command: that asked for it, as people typed it.
         plugins: files of further plugins, absolute.
         device: "auto", "cpu" or "cuda".
         checkpoint_seconds: longest stretch of training that a crash may lose.
@@ -100,6 +101,7 @@ class JobRecord(Record, frozen=True, kw_only=True):
     """
 
     runs: tuple[RunRequest, ...]
+    command: tuple[str, ...] = ()
     plugins: tuple[str, ...] = ()
     device: str = "auto"
     checkpoint_seconds: float = 30.0

@@ -153,6 +153,15 @@ def test_a_run_on_several_gpus_gets_each_once():
         engine.submit(base.Job(RunDirectory(Path("x")), "fm-ot", 3))
 
 
+def test_a_run_knows_the_command_that_asked_for_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/fmbench", "run", "--methods", "fm-ot", "--jobs", "2"])
+    (run,) = tiny_plan(plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
+    assert run_on(Local(slots_of(2, None, 1)), [run], tmp_path).complete
+    environment = RunDirectory.of(tmp_path, run).environment()
+    for half in ("train", "evaluate"):
+        assert environment[half]["command"] == ["fmbench", "run", "--methods", "fm-ot", "--jobs", "2"]
+
+
 def test_the_cores_are_divided_among_the_slots(tmp_path):
     (run,) = tiny_plan(plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
     assert run_on(Local(slots_of(2, None, 1)), [run], tmp_path).complete
