@@ -192,3 +192,16 @@ class MAF(ZukoFlow):
             return MaskedAutoregressiveTransform(task.dimension, order=order, hidden_features=[width] * depth)
 
         super().__init__(task, prior_std, transforms, build)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The inverses, in double precision.
+
+        A coordinate enters the shift and the scale of all later ones: of some draws the last ones of an image are
+        beyond float32, which the logit takes to its bounds, and differences of infinities to none.
+        """
+        precision = self._dtype
+        self.transforms.double()  # and back, which gives the same weights
+        try:
+            return super().decode(z.double())
+        finally:
+            self.transforms.to(precision)

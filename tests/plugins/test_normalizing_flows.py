@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from fmbench_plugins.logit import Logit
-from fmbench_plugins.normalizing_flows import MAF, NSF, RealNVP, coupling_mask
+from fmbench_plugins.normalizing_flows import MAF, NSF, RealNVP, ZukoFlow, coupling_mask
 
 from fmbench.config import Sampler
 from fmbench.likelihood import LikelihoodSettings
@@ -159,3 +159,15 @@ class TestEveryFlow:
     def test_refuses_a_single_coordinate(self, name):
         with pytest.raises(ValueError, match=r"data of shape \(1,\)"):
             flow(name, (1,))
+
+
+def test_an_autoregressive_inverse_may_leave_the_range_of_single_precision():
+    maf = flow("maf", (1, 8, 8), (-1.0, 3.0), torch.float32, spread=0.8)
+    before = [weight.clone() for weight in maf.parameters()]
+    z = torch.randn(200, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert ZukoFlow.decode(maf, z).isnan().any()
+        assert maf.decode(z).isfinite().all()
+    assert maf.sample(200, INVERSE, torch.Generator().manual_seed(0)).isfinite().all()
+    assert all(torch.equal(weight, old) for weight, old in zip(maf.parameters(), before, strict=True))
+    assert {weight.dtype for weight in maf.parameters()} == {torch.float32}
