@@ -114,7 +114,9 @@ def measure(number: TableRecord) -> Measure:
     """
     protocol = parse_json(bytes(number.protocol), f"a protocol of {number.name!r}")
     if not isinstance(protocol, dict):
-        raise FmbenchError(f"a protocol of {number.name!r} is {protocol!r}, which is none: measure it again")
+        raise FmbenchError(
+            f"a protocol of {number.name!r} is {protocol!r}, which is none: fmbench eval --renew measures it again"
+        )
     sampler = protocol.pop("sampler", {})
     shared = number.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
     family = "" if shared else number.family

@@ -210,7 +210,7 @@ def test_a_protocol_that_is_none_is_a_line(tmp_path, protocol):
     file = directory.path / "metrics.jsonl"
     line = json.loads(file.read_bytes())
     file.write_text(json.dumps({**line, "protocol": json.loads(protocol)}) + "\n")
-    with pytest.raises(FmbenchError, match=r"a protocol of 'nfe' is .*, which is none: measure it again"):
+    with pytest.raises(FmbenchError, match=r"a protocol of 'nfe' is .*, which is none: fmbench eval --renew"):
         build(tmp_path)
 
 
