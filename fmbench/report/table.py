@@ -31,7 +31,7 @@ class Row:
         status: the worst state of its seeds.
         failures: why its runs ended, where they did not end well.
         inapplicable: metrics that the method cannot have.
-        unavailable: metrics whose numbers could not be had, and why.
+        unavailable: metrics whose numbers could not be had, and why: all numbers that lack for one reason in a line.
         cells: by column.
         sampler: how its samples were drawn.
         summaries: what training cost, by seed.
@@ -58,7 +58,7 @@ class Row:
     @property
     def reasons(self) -> tuple[str, ...]:
         """Why numbers are missing."""
-        return (*self.failures, *(why for reasons in self.unavailable.values() for why in reasons))
+        return (*self.failures, *dict.fromkeys(why for reasons in self.unavailable.values() for why in reasons))
 
     @property
     def train_seconds(self) -> float | None:
@@ -190,7 +190,8 @@ def evaluations(records: Iterable[MeasuredT]) -> dict[Evaluation, list[MeasuredT
 
 
 def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, measures: Measures) -> Row:
-    absent: dict[str, dict[str, None]] = defaultdict(dict)
+    reasons: dict[str, dict[str, None]] = defaultdict(dict)  # by metric
+    names: dict[str, dict[str, None]] = defaultdict(dict)  # by reason
     inapplicable = set()
     states = {status.state for status in group.statuses}
     columns: dict[Column, dict[int, TableRecord]] = defaultdict(dict)
@@ -203,7 +204,8 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
         elif number.reason == NOT_APPLICABLE:
             inapplicable.add(number.metric)
         else:
-            absent[number.metric][f"{number.name}: {number.reason}"] = None
+            reasons[number.metric][number.reason] = names[number.reason][number.name] = None
+    said = {reason: f"{', '.join(lost)}: {reason}" for reason, lost in names.items()}
     return Row(
         request=record.request,
         overrides={**record.overrides, **evaluation},
@@ -212,7 +214,7 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
         status=next(state for state in WORST_FIRST if state in states),
         failures=tuple(dict.fromkeys(status.reason for status in group.statuses if status.reason)),
         inapplicable=frozenset(inapplicable),
-        unavailable={metric: tuple(reasons) for metric, reasons in absent.items()},
+        unavailable={metric: tuple(said[reason] for reason in every) for metric, every in reasons.items()},
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=sampler,
         summaries=tuple(group.summaries),

@@ -224,3 +224,13 @@ def test_protocols_are_equal_however_they_are_spelt(tmp_path):
     file.write_text(spelt)
     assert {len(row.cells) for row in build(tmp_path)} == {1}
     assert len({column for row in build(tmp_path) for column in row.cells}) == 1
+
+
+def test_numbers_that_lack_for_one_reason_share_a_footnote(tmp_path):
+    (run,) = tiny_plan(methods=["fm-ot"])
+    lost = [number(run, name, None, reason="drew nothing finite") for name in ("fid", "memorisation")]
+    fill(tmp_path, run, [number(run, "nfe", 100.0), *lost, number(run, "nll", None, reason="too slow")])
+    (row,) = build(tmp_path)
+    (table,) = sheets([row])
+    assert {text for _, text in table.footnotes} == {"fid, memorisation: drew nothing finite", "nll: too slow"}
+    assert row.reasons == ("fid, memorisation: drew nothing finite", "nll: too slow")
