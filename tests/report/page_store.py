@@ -8,6 +8,7 @@ import numpy as np
 
 from fmbench.store import files, pictures
 from fmbench.store.records import MetricRecord
+from fmbench.store.run import RunDirectory
 from tests.helpers import tiny_plan
 from tests.report.made_up import fill, portrait
 
@@ -69,4 +70,7 @@ def renamed(directory, name):
     record["overrides"] = {name: name}
     path.write_text(json.dumps(record))
     directory.set_environment("train", {name: name, "command": [name]})
-    return directory
+    root, folder = directory.path.parents[3], name.replace("/", "")
+    place = root / folder / folder / directory.path.parent.name
+    place.mkdir(parents=True)
+    return RunDirectory(directory.path.rename(place / directory.path.name))
