@@ -19,7 +19,7 @@ def case(request):
     return make(), limit
 
 
-def grid_of(limit, n=800):
+def grid_of(limit, n=240):
     """Cell centres of a square grid, and the area of a cell."""
     edges = torch.linspace(-limit, limit, n + 1, dtype=torch.float64)
     centres = (edges[1:] + edges[:-1]) / 2
