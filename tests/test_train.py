@@ -181,29 +181,26 @@ def same_result(run, a, b):
     assert steps[0] == steps[1]
 
 
-@pytest.mark.parametrize("step", [120])
-def test_killed_and_run_again_gives_the_same_numbers_bit_for_bit(uninterrupted, tmp_path, step):
+def test_killed_in_training_and_in_evaluation_it_gives_the_same_numbers_bit_for_bit(uninterrupted, tmp_path):
     run, whole = uninterrupted
+    directory = RunDirectory.of(tmp_path, run)
     process = start(tmp_path)
-    await_step(tmp_path, step)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL
-    assert RunDirectory.of(tmp_path, run).training() is None
-    finish(tmp_path)
-    same_result(run, whole, tmp_path)
-
-
-def test_killed_in_evaluation_and_run_again(uninterrupted, tmp_path):
-    run, whole = uninterrupted
+    await_step(tmp_path, 120)
+    kill(process)
+    assert directory.training() is None
     process = start(tmp_path)
-    metrics = RunDirectory.of(tmp_path, run).path / "metrics.jsonl"
-    deadline = time.monotonic() + 60
+    metrics, deadline = directory.path / "metrics.jsonl", time.monotonic() + 60
     while not metrics.exists() and time.monotonic() < deadline:
         time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait(60)
+    kill(process)
+    assert metrics.exists()
     finish(tmp_path)
     same_result(run, whole, tmp_path)
+
+
+def kill(process):
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_resumes(uninterrupted, tmp_path):
