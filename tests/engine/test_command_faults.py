@@ -118,12 +118,12 @@ class TestLocks:
         assert carry_out([run, other], tmp_path).complete
 
 
-def started(root, *more, **asked):
-    """The command, once a run of it is at work."""
+def started(root, *more, steps_done=0, **asked):
+    """The command, once a run of it trains and has done so many steps."""
     process = subprocess.Popen(
         command(root, "--plugin", FAULTY, *more, **asked), stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    while not any(run.status().doing == "train" for run in find_runs(root)):
+    while not any(now.doing == "train" and now.done >= steps_done for now in (run.status() for run in find_runs(root))):
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
     return process
@@ -131,7 +131,7 @@ def started(root, *more, **asked):
 
 class TestCtrlC:
     def test_every_run_is_left_queued_with_its_checkpoint(self, tmp_path):
-        process = started(tmp_path, "--seeds", "2", methods="slow", steps=600)
+        process = started(tmp_path, "--seeds", "2", methods="slow", steps=600, steps_done=1)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130
