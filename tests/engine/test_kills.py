@@ -33,6 +33,7 @@ def run():
     return tiny_plan(methods=["fm-ot"], metrics=["nfe"])[0]
 
 
+@pytest.mark.slow
 def test_a_grid_that_is_killed_five_times_is_the_one_that_nobody_disturbed():
     """The long form of this is the script itself, with hundreds of kills."""
     short = "--kills 5 --methods fm-ot --seeds 6 --metrics nfe --pause 0.4"
