@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from fmbench_plugins.conditional_flow_matching import IndependentCFM
 from fmbench_plugins.flow_matching import FlowMatchingOT
 from fmbench_plugins.score_sde import VPSDE
 
@@ -33,6 +34,7 @@ def method_of(kind, **options):
     ("kind", "options"),
     [
         (FlowMatchingOT, {"sigma_min": 1e-4}),
+        (IndependentCFM, {"source": "normal", "sigma": 0.0}),
         (VPSDE, {"beta_min": 0.1, "beta_max": 20.0}),
     ],
 )
