@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler
 from fmbench.specs import Scalar
 
 PROTOCOL = 1  # raised whenever the meaning of a number changes
+DEFAULT_SLUG = "default"  # in the names of folders: nothing differs from the defaults
 
 
 class Section(BaseModel):
@@ -155,7 +156,7 @@ class RunRequest(Section):
     @property
     def slug(self) -> str:
         """The overrides in a form fit for a folder's name."""
-        return slug_of(self.overrides) or "default"
+        return slug_of(self.overrides) or DEFAULT_SLUG
 
 
 def slug_of(overrides: Mapping[str, Scalar]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fmbench.config import DEFAULT_SLUG
 from fmbench.store.locks import is_held
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
@@ -41,9 +42,8 @@ def standings(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Sta
     """
     for directory in find_runs(root, *(datasets or ())):
         status = directory.status()
-        dataset, method, configuration, seed = directory.path.parts[-4:]
+        dataset, method, _ = directory.configuration
         lost = status.state == "running" and not is_held(directory.path / "run.json")
-        variant = configuration.rpartition("-")[0]
-        name = f"{method} on {dataset}, {seed.replace('-', ' ')}"
-        spelt = name if variant == "default" else f"{name} ({variant})"
+        name = f"{method} on {dataset}, seed {directory.seed}"
+        spelt = name if directory.slug == DEFAULT_SLUG else f"{name} ({directory.slug})"
         yield Standing(directory, dataset, spelt, LOST if lost else status.state, status)

@@ -61,6 +61,11 @@ class RunDirectory:
         return dataset, method, folder.rpartition("-")[2]
 
     @property
+    def slug(self) -> str:
+        """How its request differs from the defaults, as its folder spells it; DEFAULT_SLUG if it does not."""
+        return self.path.parent.name.rpartition("-")[0]
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the weights."""
         return self.path / "checkpoints"

@@ -28,7 +28,7 @@ SHARE = 0.1  # of the logged steps, over which a curve is smoothed
 ACROSS = 2  # panels in a row
 
 
-class Curve(NamedTuple):
+class LossCurve(NamedTuple):
     """The losses of one configuration.
 
     Args:
@@ -50,8 +50,8 @@ def training(order: Order) -> Figure:
     Raises:
         FmbenchError: no run has logged its training.
     """
-    curves = curves_of(order)
-    families: dict[str, list[Curve]] = defaultdict(list)
+    curves = loss_curves(order)
+    families: dict[str, list[LossCurve]] = defaultdict(list)
     for curve in curves:
         families[curve.family].append(curve)
     down = -(-len(families) // ACROSS)
@@ -65,7 +65,7 @@ def training(order: Order) -> Figure:
     return picture
 
 
-def curves_of(order: Order) -> list[Curve]:
+def loss_curves(order: Order) -> list[LossCurve]:
     """What the runs asked for have logged.
 
     Raises:
@@ -84,7 +84,7 @@ def curves_of(order: Order) -> list[Curve]:
     for folder, members in seeds.items():
         steps = sorted(set.intersection(*(set(logged) for _, logged in members)))
         losses = np.array([[logged[step] for step in steps] for _, logged in members])
-        curves.append(Curve(names[folder], members[0][0].record().family or OTHER, np.array(steps), losses))
+        curves.append(LossCurve(names[folder], members[0][0].record().family or OTHER, np.array(steps), losses))
     return curves
 
 
@@ -103,7 +103,7 @@ def smoothed(values: np.ndarray) -> np.ndarray:
     return np.array([values[at - half : at + half + 1].mean() for at, half in enumerate(halves)])
 
 
-def draw_family(axes: Axes, family: str, curves: Sequence[Curve]) -> None:
+def draw_family(axes: Axes, family: str, curves: Sequence[LossCurve]) -> None:
     """The curves of one family: each seed faint, their smoothed mean in full."""
     for place, (curve, colour) in enumerate(zip(curves, palette(len(curves)), strict=True)):
         for losses in curve.losses:
@@ -129,7 +129,7 @@ def draw_family(axes: Axes, family: str, curves: Sequence[Curve]) -> None:
         text.set(fontsize=SMALL, parse_math=False)
 
 
-def said(order: Order, curves: Sequence[Curve]) -> Iterable[str]:
+def said(order: Order, curves: Sequence[LossCurve]) -> Iterable[str]:
     """The caption."""
     most = max(len(curve.losses) for curve in curves)
     yield f"{order.dataset}: training loss, as each objective defines it: losses of different methods do not compare."
