@@ -116,7 +116,10 @@ class TestNfe:
             fill(tmp_path, run, [*numbers, number(run, "nfe-10pct", 10.0, family="digits-v1", details=details)])
         picture = draw("nfe", Order(tmp_path, "digits"))
         axes = only(picture)
-        assert "Lines: fixed steps (heun); large markers: the headline sampler." in said(picture)
+        assert (
+            "Lines: fixed steps (heun), the mean over 2 training seeds; large markers: the headline sampler."
+            in said(picture)
+        )
         assert np.asarray(line(axes, "curve of fm-ot").get_xydata()).tolist() == [[5.0, 9.0], [10.0, 4.0]]
         (link,) = [one for one in axes.lines if one.get_linestyle() == ":"]
         assert np.asarray(link.get_xydata()).tolist() == [[10.0, 4.0], [100.0, 2.0]]
@@ -193,7 +196,9 @@ class TestCost:
         details = {"measure": "fid", "curve": curve}
         numbers = [number(run, "fid", 2.0, family="digits-v1")]
         fill(tmp_path, run, [*numbers, number(run, "steps-10pct", 6, family="digits-v1", details=details)])
-        axes = only(draw("cost", Order(tmp_path, "digits")))
+        picture = draw("cost", Order(tmp_path, "digits"))
+        axes = only(picture)
+        assert "Lines: quality by the weights kept during training, one training seed." in said(picture)
         assert np.asarray(line(axes, "curve of fm-ot").get_xydata()).tolist() == [[5.0, 8.0], [9.0, 4.0]]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fmbench.report.figures.cloud import COSTS, Cloud
-from fmbench.report.figures.curves import curves_of
+from fmbench.report.figures.curves import curves_of, over
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.labels import settle
 from fmbench.report.figures.scatter import draw_cloud, family_legend, name_all
@@ -42,7 +42,8 @@ def cost(order: Order) -> Figure:
         panels[-1].set_xlabel(COST.label)
         family_legend(picture, *clouds)
         said = [line for cloud, column in zip(clouds, columns, strict=True) for line in cloud.sentences(COST, column)]
-        lines = "Lines: quality by the weights kept during training." if any(one.curves for one in clouds) else ""
+        curves = [curve for cloud in clouds for curve, _ in cloud.curves]
+        lines = f"Lines: quality by the weights kept during training, {over(curves)}." if curves else ""
         caption(picture, *subject.sentences(columns), *said, lines)
         settle(picture)
         for axes, cloud in zip(panels, clouds, strict=True):

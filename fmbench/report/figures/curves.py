@@ -18,11 +18,20 @@ Key = tuple[str, str, str]
 
 
 class Curve(NamedTuple):
-    """A row's curve, the mean over its seeds, and the solver that drew its samples, where one did at every point."""
+    """A row's curve.
+
+    Args:
+        label: of the row.
+        xs: its costs.
+        ys: its quality at each.
+        seeds: that it is the mean over: those that were measured so.
+        solver: that drew its samples, where one did at every point.
+    """
 
     label: str
     xs: tuple[float, ...]
     ys: tuple[float, ...]
+    seeds: int
     solver: str = ""
 
 
@@ -70,4 +79,12 @@ def mean_of(row: Row, seeds: Sequence[dict[str, Any]], cost: str) -> Curve:
     points = list(zip(*(details["curve"] for details in seeds), strict=False))
     xs = tuple(sum(one[cost] for one in point) / len(point) for point in points)
     ys = tuple(sum(one["value"] for one in point) / len(point) for point in points)
-    return Curve(row.label, xs, ys, seeds[0].get("solver", ""))
+    return Curve(row.label, xs, ys, len(seeds), seeds[0].get("solver", ""))
+
+
+def over(curves: Sequence[Curve]) -> str:
+    """Over how many seeds curves are, in words: few runs may have been measured so."""
+    low, high = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
+    if high == 1:
+        return "one training seed"
+    return f"the mean over {low if low == high else f'{low} to {high}'} training seeds"

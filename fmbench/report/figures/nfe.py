@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fmbench.report.figures.cloud import COSTS, Cloud
-from fmbench.report.figures.curves import curves_of
+from fmbench.report.figures.curves import Curve, curves_of, over
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.labels import settle
 from fmbench.report.figures.scatter import draw_cloud, family_legend, name_all
@@ -26,15 +27,22 @@ def nfe(order: Order) -> Figure:
     """
     subject = Subject.of(order)
     column = subject.column(order.number or subject.quality())
-    cloud = Cloud.of(subject, column, COST, curves_of(order, subject, column, "nfe-10pct", "nfe"))
+    curves = curves_of(order, subject, column, "nfe-10pct", "nfe")
+    cloud = Cloud.of(subject, column, COST, curves)
     with figure(height=5.6 if cloud.curves else 4.4) as picture:
         axes = picture.subplots()
         axes.set(xlabel=COST.label, ylabel=axis_label(column))
         draw_cloud(axes, cloud, COST, cloud.costs)
         family_legend(picture, cloud)
-        solvers = ", ".join(sorted({curve.solver for curve, _ in cloud.curves}))
-        lines = f"Lines: fixed steps ({solvers}); large markers: the headline sampler." if cloud.curves else ""
-        caption(picture, *subject.sentences([column]), *cloud.sentences(COST, column), lines)
+        caption(picture, *subject.sentences([column]), *cloud.sentences(COST, column), about(curves))
         settle(picture)
         name_all(axes, cloud)
     return picture
+
+
+def about(curves: Sequence[Curve]) -> str:
+    """What the caption says of the lines; nothing where there are none."""
+    if not curves:
+        return ""
+    solvers = ", ".join(sorted({curve.solver for curve in curves}))
+    return f"Lines: fixed steps ({solvers}), {over(curves)}; large markers: the headline sampler."
