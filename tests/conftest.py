@@ -12,8 +12,8 @@ from fmbench_plugins.edm import Karras
 from fmbench import paths
 from fmbench.testing.oracles import GaussianLaw
 
-# A worker of pytest has a core to itself, and so has what it starts: two pools of threads on the same cores wait for
-# each other at every barrier, and a test takes ten times as long.
+# One thread in a worker of pytest and in what it starts: two pools of threads on the same cores wait for each other at
+# every barrier, and a test takes ten times as long.
 torch.set_num_threads(1)
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -27,6 +27,12 @@ PATHS = {
     "cosine": paths.Cosine(),
     "karras": Karras(),
 }
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: a few tests do little but wait for processes that sleep, hang or start."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture(params=PATHS)
