@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from threading import Thread
 
@@ -126,12 +127,25 @@ def test_every_plot_draws_what_is_shown(tab, address):
     assert tab.evaluate("window.Plotly") is None  # not before it is wanted
     cost, loss = draw(tab, "cost"), draw(tab, "loss")
     assert cost.locator(".points path.point").count() == 3 + 2 * 2  # rows, and the two points of two curves
+    assert "Curves: fixed steps (euler) of the first seed." in cost.locator(".caption").inner_text()
     assert loss.locator("path.js-line").count() == 5
     assert draw(tab, "learning").locator(".points path.point").count() == 2 * 3
     tab.get_by_role("button", name="control", exact=True).click()
     playwright.expect(loss.locator("path.js-line")).to_have_count(4)
     cost.locator("[data-axis=x]").select_option(label="training (s)")
     cost.locator(".xtitle", has_text="training (s)").wait_for()
+
+
+def test_intervals_are_not_cut_off(tab, address):
+    opened(tab, address)
+    cost = draw(tab, "cost")
+    cost.locator("[data-axis=y]").select_option(label=cost.locator("option", has_text="NLL").first.inner_text())
+    cost.locator(".ytitle", has_text="NLL").wait_for()
+    assert "Curves" not in cost.locator(".caption").inner_text()
+    low = cost.locator(".canvas").evaluate("one => one.layout.yaxis.range[0]")
+    assert cost.locator(".canvas").evaluate("one => one.layout.yaxis.type") == "linear"
+    assert low < 2.445 - 4.3027 * 0.1 / math.sqrt(3)  # the interval of fm-ot, whose mean is the least
+    assert low > 1.8
 
 
 def test_a_hidden_datasets_plots_and_points_draw_when_it_is_shown(tab, address):

@@ -121,19 +121,28 @@ function floorOf(y, log) {
   };
 }
 
+/** The ends of the points' intervals along an axis. */
+function barEnds(points, along) {
+  return points.flatMap((point) => {
+    const half = point[`d${along}`] ?? 0;
+    return half ? [point[along] - half, point[along] + half] : [];
+  });
+}
+
 /** The two axes of a plot of cost, and the rows that are too far out to be on it. */
 function costAxes(x, y, points, curves, zero, wantsLog) {
   const beside = [...curves.flatMap(({ curve }) => curve.value), ...(y.floor === null ? [] : [y.floor])];
   const up = [...points.map((point) => point.y), ...beside];
   const log = wantsLog && up.every((value) => value > 0);
-  const upwards = log ? logAxis(y.label, up) : axis(y.label, "linear");
+  const upwards = log ? logAxis(y.label, [...up, ...barEnds(points, "y").filter((value) => value > 0)]) : axis(y.label, "linear");
   const competing = points.filter((point) => !point.control).map((point) => point.y);
   const near = notFar(upwards, up, [...competing, ...beside]);
-  const across = [...points.map((point) => point.x), ...curves.flatMap(({ curve }) => curve.cost)];
+  const inside = points.filter((point) => near.includes(point.y));
+  const across = [...points.map((point) => point.x), ...barEnds(points, "x"), ...curves.flatMap(({ curve }) => curve.cost)];
   return {
     log,
     horizontal: spanned(costAxis(x.label, points, zero), across),
-    vertical: spanned(upwards, near),
+    vertical: spanned(upwards, [...near, ...barEnds(inside, "y")]),
     beyond: points.filter((point) => !near.includes(point.y)),
   };
 }
@@ -146,6 +155,8 @@ const DRAWINGS = {
     const { log, horizontal, vertical, beyond } = costAxes(x, y, points, curves, zero, $("[data-axis=log]", figure).checked);
     const said = beyond.map((point) => `${point.row.label} (${shown(point.y)})`).join(", ");
     $("[data-beyond]", figure).textContent = said && `Beyond the edge: ${said}.`;
+    const solvers = [...new Set(curves.map(({ curve }) => curve.of))].join(", ");
+    $("[data-curves]", figure).textContent = solvers && `Curves: fixed steps (${solvers}) of the first seed.`;
     const canvas = $(".canvas", figure);
     const [width, height] = [canvas.clientWidth - 70, canvas.clientHeight - 60]; // without the ticks and titles
     const screen = { x: scale(horizontal, width), y: scale(vertical, height), width };
