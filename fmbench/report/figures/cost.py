@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fmbench.report.figures.cloud import COSTS, Cloud
-from fmbench.report.figures.curves import curves_of, over
+from fmbench.report.figures.curves import curves_of
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.labels import settle
 from fmbench.report.figures.scatter import draw_cloud, family_legend, name_all
 from fmbench.report.figures.style import caption, figure
-from fmbench.report.figures.subject import Subject, axis_label
+from fmbench.report.figures.subject import Subject, axis_label, mean_over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,11 @@ def cost(order: Order) -> Figure:
         family_legend(picture, *clouds)
         said = [line for cloud, column in zip(clouds, columns, strict=True) for line in cloud.sentences(COST, column)]
         curves = [curve for cloud in clouds for curve, _ in cloud.curves]
-        lines = f"Lines: quality by the weights kept during training, {over(curves)}." if curves else ""
+        lines = (
+            f"Lines: quality by the weights kept during training, {mean_over([curve.seeds for curve in curves])}."
+            if curves
+            else ""
+        )
         caption(picture, *subject.sentences(columns), *said, lines)
         settle(picture)
         for axes, cloud in zip(panels, clouds, strict=True):

@@ -80,11 +80,3 @@ def mean_of(row: Row, seeds: Sequence[dict[str, Any]], cost: str) -> Curve:
     xs = tuple(sum(one[cost] for one in point) / len(point) for point in points)
     ys = tuple(sum(one["value"] for one in point) / len(point) for point in points)
     return Curve(row.label, xs, ys, len(seeds), seeds[0].get("solver", ""))
-
-
-def over(curves: Sequence[Curve]) -> str:
-    """Over how many seeds curves are, in words: few runs may have been measured so."""
-    low, high = min(curve.seeds for curve in curves), max(curve.seeds for curve in curves)
-    if high == 1:
-        return "one training seed"
-    return f"the mean over {low if low == high else f'{low} to {high}'} training seeds"

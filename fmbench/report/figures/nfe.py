@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fmbench.report.figures.cloud import COSTS, Cloud
-from fmbench.report.figures.curves import Curve, curves_of, over
+from fmbench.report.figures.curves import Curve, curves_of
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.labels import settle
 from fmbench.report.figures.scatter import draw_cloud, family_legend, name_all
 from fmbench.report.figures.style import caption, figure
-from fmbench.report.figures.subject import Subject, axis_label
+from fmbench.report.figures.subject import Subject, axis_label, mean_over
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,4 +45,5 @@ def about(curves: Sequence[Curve]) -> str:
     if not curves:
         return ""
     solvers = ", ".join(sorted({curve.solver for curve in curves}))
-    return f"Lines: fixed steps ({solvers}), {over(curves)}; large markers: the headline sampler."
+    seeds = mean_over([curve.seeds for curve in curves])
+    return f"Lines: fixed steps ({solvers}), {seeds}; large markers: the headline sampler."

@@ -111,5 +111,15 @@ def seed_sentence(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     seeds = sorted({row.cells[column].seeds for row in rows for column in columns if column in row.cells})
     if seeds[-1] == 1:
         return "One training seed each: no intervals."
-    count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"Means over {count} training seeds with their 95 % intervals (Student's)."
+    return f"Means over {span(seeds)} training seeds with their 95 % intervals (Student's)."
+
+
+def mean_over(counts: Sequence[int]) -> str:
+    """What lines over so many seeds each are, in words."""
+    return "one training seed" if max(counts) == 1 else f"the mean over {span(counts)} training seeds"
+
+
+def span(counts: Sequence[int]) -> str:
+    """From the least to the greatest, in words."""
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low} to {high}"

@@ -17,6 +17,7 @@ from fmbench.report.figures.looks import DASHES, OTHER
 from fmbench.report.figures.scatter import plain_ticks
 from fmbench.report.figures.select import names_of, runs_of
 from fmbench.report.figures.style import SMALL, WIDTH, caption, figure, palette
+from fmbench.report.figures.subject import mean_over
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
 
@@ -133,5 +134,5 @@ def said(order: Order, curves: Sequence[LossCurve]) -> Iterable[str]:
     """The caption."""
     most = max(len(curve.losses) for curve in curves)
     yield f"{order.dataset}: training loss, as each objective defines it: losses of different methods do not compare."
-    seeds = "one training seed" if most == 1 else f"the mean over {most} training seeds"
+    seeds = mean_over([most])
     yield f"Lines: running mean over {SHARE:.0%} of the steps, of {seeds}; faint: as logged."
