@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fmbench._version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from fmbench.commands import Outcome, plan, run

@@ -19,6 +19,7 @@ from fmbench.hookspecs import PROJECT
 from fmbench.plugins import Plugins, describe
 
 FILES_VARIABLE = "FMBENCH_PLUGINS"
+DISTRIBUTION = "flow-matching-bench"  # whose plugins are ours
 
 
 def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] | None = None) -> Plugins:
@@ -66,7 +67,7 @@ def load_file(plugins: Plugins, path: Path) -> None:
 
 def is_own(entry: metadata.EntryPoint) -> bool:
     """Whether an entry point belongs to fmbench's own distribution."""
-    return entry.dist is not None and entry.dist.name == PROJECT
+    return entry.dist is not None and entry.dist.name == DISTRIBUTION
 
 
 def import_file(path: Path) -> ModuleType:

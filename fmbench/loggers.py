@@ -53,7 +53,7 @@ def package_of(name: str) -> Any:
     try:
         return importlib.import_module(LOGGERS[name][0])
     except ImportError as error:
-        raise FmbenchError(f"logger {name!r} cannot be had ({error}): pip install 'fmbench[loggers]'") from error
+        raise FmbenchError(f"logger {name!r} cannot be had ({error}): pip install '.[loggers]'") from error
 
 
 class TensorBoard:

@@ -14,7 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from fmbench._version import __version__
+from fmbench import __version__
 from fmbench.runtime import Runtime
 
 PACKAGES = (

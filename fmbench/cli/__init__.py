@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from fmbench._version import __version__
+from fmbench import __version__
 from fmbench.cli import animate, gc, info, listing, merge, plot, report, run, serve, status, table
 from fmbench.cli import eval as evaluation
 from fmbench.cli.options import INTERRUPTED

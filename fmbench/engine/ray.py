@@ -47,7 +47,7 @@ class Ray:
         try:
             import ray
         except ImportError as error:
-            raise FmbenchError("--engine ray: Ray is not installed; pip install 'fmbench[ray]'") from error
+            raise FmbenchError("--engine ray: Ray is not installed; pip install '.[ray]'") from error
         self._ray, self._options, self._timeout = ray, {**OPTIONS, **options}, timeout
         self._running: dict[Any, tuple[Job, float]] = {}
         try:

@@ -69,7 +69,7 @@ class Slurm:
         try:
             import submitit
         except ImportError as error:
-            raise FmbenchError("--engine slurm: submitit is not installed; pip install 'fmbench[slurm]'") from error
+            raise FmbenchError("--engine slurm: submitit is not installed; pip install '.[slurm]'") from error
         limit = {} if timeout is None else {"timeout_min": max(1, round(timeout / 60))}
         try:
             folder = (results / LOGS).resolve() / "%j"

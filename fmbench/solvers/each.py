@@ -25,7 +25,7 @@ def solve_each(flow: FlowLike, x0: Tensor, rtol: float, atol: float) -> tuple[Te
     try:
         import torchode
     except ImportError as error:
-        raise Unavailable("needs torchode: pip install 'fmbench[torchode]'") from error
+        raise Unavailable("needs torchode: pip install '.[torchode]'") from error
     n, shape = len(x0), x0.shape[1:]
     start, end = flow.interval
 

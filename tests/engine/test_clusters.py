@@ -52,7 +52,7 @@ def run_on(engine, runs, root, watch=None, **orders):
 
 @pytest.fixture(scope="module")
 def cluster():
-    ray = pytest.importorskip("ray", reason="the extra fmbench[ray] is not installed")
+    ray = pytest.importorskip("ray", reason="the extra ray is not installed")
     from ray.cluster_utils import Cluster
 
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -106,7 +106,7 @@ class TestRay:
 class TestSlurm:
     @pytest.fixture(autouse=True)
     def submitit(self):
-        return pytest.importorskip("submitit", reason="the extra fmbench[slurm] is not installed")
+        return pytest.importorskip("submitit", reason="the extra slurm is not installed")
 
     def test_its_own_executor_gives_the_same_numbers(self, tmp_path):
         runs = tiny_plan(plugins=PLUGINS, methods=["fm-ot", "raises"], metrics=["nfe"])
