@@ -14,9 +14,9 @@ from torch.nn.functional import avg_pool2d
 
 from fmbench.data import fashion_mnist
 from fmbench.data.base import Dataset
-from fmbench.discovery import load_plugins
 from fmbench.metrics.features import Features, sufficient
 from fmbench.metrics.frechet import frechet_distance
+from fmbench.registry.discovery import load_plugins
 
 SEED = 0
 RIDGE = 1e-3  # added to the variance of a pixel, in squared levels: some pixels never change

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from fmbench import commands
-from fmbench.couplings import MinibatchOT
-from fmbench.discovery import load_plugins
-from fmbench.training import build
+from fmbench.paths.couplings import MinibatchOT
+from fmbench.registry.discovery import load_plugins
+from fmbench.training.session import build
 
 STEPS = 10
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]

@@ -17,14 +17,14 @@ from pathlib import Path
 import torch
 
 from fmbench import commands
-from fmbench.config import RunRequest
-from fmbench.discovery import load_plugins
-from fmbench.pace import Charge
+from fmbench.execution import Runtime
 from fmbench.progress import Silent
-from fmbench.runtime import Runtime
+from fmbench.registry.discovery import load_plugins
+from fmbench.request.schema import RunRequest
 from fmbench.store.run import RunDirectory
-from fmbench.train import Trainer
-from fmbench.training import build
+from fmbench.training.loop import Trainer
+from fmbench.training.pace import Charge
+from fmbench.training.session import build
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
 

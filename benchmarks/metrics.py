@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 from fmbench import commands
-from fmbench.discovery import load_plugins
 from fmbench.metrics.frechet import frechet_distance, statistics
-from fmbench.schedule import Orders
+from fmbench.registry.discovery import load_plugins
+from fmbench.scheduling.dispatch import Orders
 from fmbench.store.run import RunDirectory
 
 # Not getrusage: what it calls the maximum a child inherits from the process that started it.

@@ -26,10 +26,10 @@ from pathlib import Path
 from rich.console import Console
 
 from fmbench import commands
-from fmbench.discovery import load_plugins
 from fmbench.engine.base import Ended, Job
-from fmbench.schedule import Orders, run_all
-from fmbench.watching import Watch
+from fmbench.registry.discovery import load_plugins
+from fmbench.scheduling.dispatch import Orders, run_all
+from fmbench.scheduling.monitor import Watch
 
 NOTES = "FMBENCH_BENCHMARK_NOTES"
 TINY = (

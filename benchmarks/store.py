@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from fmbench import commands
-from fmbench.config import RunRequest, canonical
-from fmbench.discovery import load_plugins
+from fmbench.registry.discovery import load_plugins
+from fmbench.request.schema import RunRequest, canonical
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, StatusRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 

@@ -2,70 +2,49 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from fmbench.hookspecs import hookimpl
-from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, Option
+from fmbench.errors import DivergedError as DivergedError
+from fmbench.errors import FmbenchError as FmbenchError
+from fmbench.errors import SolverError as SolverError
+from fmbench.errors import Unavailable as Unavailable
+from fmbench.lazy import attach
+from fmbench.registry.hooks import hookimpl as hookimpl
+from fmbench.registry.specs import DatasetSpec as DatasetSpec
+from fmbench.registry.specs import ExtractorSpec as ExtractorSpec
+from fmbench.registry.specs import MethodSpec as MethodSpec
+from fmbench.registry.specs import MetricSpec as MetricSpec
+from fmbench.registry.specs import NetworkSpec as NetworkSpec
+from fmbench.registry.specs import Option as Option
 
 if TYPE_CHECKING:
-    from fmbench import couplings, likelihood, objectives, paths, sources
-    from fmbench.config import Sampler
-    from fmbench.data.base import Dataset, Density, Levels, Standardise, Transform
-    from fmbench.flow import FlowMethod
-    from fmbench.gaussian_path import GaussianPathMethod, Preconditioning
-    from fmbench.likelihood import LikelihoodSettings, LogDensity
-    from fmbench.method import Batch, Method, Preparation, Task
-    from fmbench.metrics.base import Metric, MetricValue
-    from fmbench.metrics.extractors import Extractor
-    from fmbench.solvers import ancestral, ode
-    from fmbench.solvers.nfe import CountedNetwork
-    from fmbench.two_sided import Spread, TwoSidedMethod
+    from fmbench import paths as paths
+    from fmbench.data.base import Dataset as Dataset
+    from fmbench.data.base import Density as Density
+    from fmbench.data.base import Levels as Levels
+    from fmbench.data.base import Standardise as Standardise
+    from fmbench.data.base import Transform as Transform
+    from fmbench.methods.base import Batch as Batch
+    from fmbench.methods.base import Method as Method
+    from fmbench.methods.base import Preparation as Preparation
+    from fmbench.methods.base import Task as Task
+    from fmbench.methods.flow import FlowMethod as FlowMethod
+    from fmbench.methods.gaussian_path import GaussianPathMethod as GaussianPathMethod
+    from fmbench.methods.gaussian_path import Preconditioning as Preconditioning
+    from fmbench.methods.two_sided import Spread as Spread
+    from fmbench.methods.two_sided import TwoSidedMethod as TwoSidedMethod
+    from fmbench.metrics.base import Metric as Metric
+    from fmbench.metrics.base import MetricValue as MetricValue
+    from fmbench.metrics.extractors import Extractor as Extractor
+    from fmbench.paths import couplings as couplings
+    from fmbench.paths import objectives as objectives
+    from fmbench.paths import sources as sources
+    from fmbench.request.schema import Sampler as Sampler
+    from fmbench.solvers import ancestral as ancestral
+    from fmbench.solvers import likelihood as likelihood
+    from fmbench.solvers import ode as ode
+    from fmbench.solvers.likelihood import LikelihoodSettings as LikelihoodSettings
+    from fmbench.solvers.likelihood import LogDensity as LogDensity
+    from fmbench.solvers.nfe import CountedNetwork as CountedNetwork
 
-_HOMES = {
-    "Batch": "fmbench.method",
-    "CountedNetwork": "fmbench.solvers.nfe",
-    "Dataset": "fmbench.data.base",
-    "Density": "fmbench.data.base",
-    "Extractor": "fmbench.metrics.extractors",
-    "FlowMethod": "fmbench.flow",
-    "GaussianPathMethod": "fmbench.gaussian_path",
-    "Levels": "fmbench.data.base",
-    "LikelihoodSettings": "fmbench.likelihood",
-    "LogDensity": "fmbench.likelihood",
-    "Method": "fmbench.method",
-    "Metric": "fmbench.metrics.base",
-    "MetricValue": "fmbench.metrics.base",
-    "Preconditioning": "fmbench.gaussian_path",
-    "Preparation": "fmbench.method",
-    "Sampler": "fmbench.config",
-    "Spread": "fmbench.two_sided",
-    "Standardise": "fmbench.data.base",
-    "Task": "fmbench.method",
-    "Transform": "fmbench.data.base",
-    "TwoSidedMethod": "fmbench.two_sided",
-    "ancestral": "fmbench.solvers",
-    "couplings": "fmbench",
-    "likelihood": "fmbench",
-    "objectives": "fmbench",
-    "ode": "fmbench.solvers",
-    "paths": "fmbench",
-    "sources": "fmbench",
-}
-
-__all__ = [  # noqa: RUF022 - the specs first: they are what a reader needs first
-    "DatasetSpec", "ExtractorSpec", "MethodSpec", "MetricSpec", "NetworkSpec", "Option", "hookimpl",
-    "Batch", "CountedNetwork", "Dataset", "Density", "Extractor", "FlowMethod", "GaussianPathMethod", "Levels",
-    "LikelihoodSettings", "LogDensity", "Method", "Metric", "MetricValue", "Preconditioning", "Preparation", "Sampler",
-    "Spread", "Standardise", "Task", "Transform", "TwoSidedMethod", "ancestral", "couplings", "likelihood",
-    "objectives", "ode", "paths", "sources",
-]  # fmt: skip
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    home = _HOMES[name]
-    if name.islower():
-        return importlib.import_module(f"{home}.{name}")
-    return getattr(importlib.import_module(home), name)
+__getattr__, __dir__, __all__ = attach(__name__, __file__)

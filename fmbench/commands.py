@@ -8,19 +8,19 @@ from pathlib import Path
 
 from rich.console import Console
 
-from fmbench import configs, experiment, grid, sweeps
-from fmbench.config import RunRequest
 from fmbench.engine.base import Engine
 from fmbench.engine.inline import Inline
 from fmbench.errors import FmbenchError
-from fmbench.plugins import Plugins
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
-from fmbench.schedule import Cell, Orders, run_all
-from fmbench.specs import Scalar
+from fmbench.request import files, grid, resolution, sweeps
+from fmbench.request.schema import RunRequest
+from fmbench.scheduling.dispatch import Cell, Orders, run_all
+from fmbench.scheduling.monitor import Watch
 from fmbench.store.locks import store_lock
 from fmbench.store.run import RunDirectory, find_runs
-from fmbench.watching import Watch
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,17 @@ def plan(
     Raises:
         FmbenchError: a name, key or value that makes no sense.
     """
-    tree = configs.read_config(config or configs.DEFAULT_CONFIG)
+    tree = files.read_config(config or files.DEFAULT_CONFIG)
     said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
-    tree = configs.merge(tree, {key: value for key, value in said.items() if value is not None})
-    assigned = configs.assigned(assignments)
-    tree = configs.merge(tree, assigned)
+    tree = files.merge(tree, {key: value for key, value in said.items() if value is not None})
+    assigned = files.assigned(assignments)
+    tree = files.merge(tree, assigned)
     swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
     sweeps.refuse_set(swept, assigned)
     return grid.resolve({**tree, "sweep": swept}, plugins)
 
 
-def run(
+def execute(
     runs: Sequence[RunRequest],
     plugins: Plugins,
     *,
@@ -156,7 +156,7 @@ def plan_evaluation(
     Raises:
         FmbenchError: an unknown name, a key of training, or no trained run to measure.
     """
-    asked = configs.assigned(assignments)
+    asked = files.assigned(assignments)
     for key in asked:
         if key != "sampler":
             plugins.metrics.get(key)
@@ -176,13 +176,13 @@ def plan_evaluation(
         if names == []:
             continue
         parts = (training.method, training.train, data, plugins)
-        evaluation = experiment.resolve_evaluation(asked, names, *parts)
-        plain = experiment.resolve_evaluation({}, names, *parts)
+        evaluation = resolution.resolve_evaluation(asked, names, *parts)
+        plain = resolution.resolve_evaluation({}, names, *parts)
         run = RunRequest(
             training=training,
             evaluation=evaluation,
             overrides=record.overrides,
-            evaluation_overrides=experiment.evaluation_difference(evaluation, plain),
+            evaluation_overrides=resolution.evaluation_difference(evaluation, plain),
             family=record.family,
         )
         cells.append((run, directory))

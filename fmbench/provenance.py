@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench import __version__
-from fmbench.runtime import Runtime
+from fmbench.execution import Runtime
 
 PACKAGES = (
     "torch",

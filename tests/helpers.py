@@ -7,12 +7,12 @@ from pathlib import Path
 from rich.console import Console
 
 from fmbench import commands
-from fmbench.config import RunRequest
-from fmbench.discovery import load_plugins
-from fmbench.plugins import Plugins
-from fmbench.schedule import Orders
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.plugins import Plugins
+from fmbench.request.schema import RunRequest
+from fmbench.scheduling.dispatch import Orders
+from fmbench.scheduling.monitor import Watch
 from fmbench.store.run import RunDirectory
-from fmbench.watching import Watch
 
 TINY = (
     "train.steps=6",

@@ -38,7 +38,7 @@ def test_the_framework_names_no_method():
     """fmbench/ knows methods by their specs alone; its only mention of names is in help texts."""
     from pathlib import Path
 
-    from fmbench.discovery import load_plugins
+    from fmbench.registry.discovery import load_plugins
 
     code = "\n".join(
         path.read_text() for path in Path(fmbench.__file__).parent.rglob("*.py") if "cli" not in path.parts
@@ -58,6 +58,6 @@ def test_python_users_get_a_frame(tmp_path):
     spec = plugins.methods.get("fm-ot")
     plugins.register(MethodSpec("mine", spec.factory, options=spec.options))
     runs = fmbench.plan(plugins, methods=["mine"], assignments=TINY)
-    outcome = fmbench.run(runs, plugins, results=tmp_path, console=Console(quiet=True))
+    outcome = fmbench.execute(runs, plugins, results=tmp_path, console=Console(quiet=True))
     assert outcome.complete
     assert fmbench.frame(outcome.rows)["method"].tolist() == ["mine"]

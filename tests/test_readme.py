@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from fmbench import commands
 from fmbench.cli import app
 from fmbench.cli.run import parse_seeds
-from fmbench.discovery import load_plugins
+from fmbench.registry.discovery import load_plugins
 from fmbench.report import table
 from tests.helpers import carry_out, tiny_plan
 from tests.report.made_up import text

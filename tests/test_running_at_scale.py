@@ -16,8 +16,8 @@ import typer
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import cli, commands
-from fmbench.discovery import load_plugins
 from fmbench.networks.unet import UNet
+from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, tiny_plan
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmbench import likelihood
-from fmbench.flow import FlowMethod
-from fmbench.method import Method
+from fmbench.methods.base import Method
+from fmbench.methods.flow import FlowMethod
 from fmbench.seeding import derive, stream
+from fmbench.solvers import likelihood
 from tests.helpers import carry_out, tiny_plan
 
 METHODS = ["fm-ot", "ddpm", "ot-cfm"]  # of other losses, paths and couplings; the last looks at batches to come

@@ -20,7 +20,7 @@ from fmbench.cli.placing import (
     carry_out,
     states,
 )
-from fmbench.discovery import load_plugins
+from fmbench.registry.discovery import load_plugins
 
 
 def command(
@@ -46,7 +46,7 @@ def command(
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
-    from fmbench.schedule import Orders
+    from fmbench.scheduling.dispatch import Orders
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []

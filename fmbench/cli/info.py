@@ -11,10 +11,10 @@ from rich.text import Text
 
 from fmbench.cli.listing import describe_spec
 from fmbench.cli.options import Plugin
-from fmbench.discovery import load_plugins
 from fmbench.errors import unknown
-from fmbench.plugins import Plugins
-from fmbench.specs import MethodSpec, NetworkSpec, Option, Spec
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import MethodSpec, NetworkSpec, Option, Spec
 
 SECTIONS = ("train", "budget", "sampler")
 
@@ -43,12 +43,15 @@ def command(
 
 def section_table(name: str) -> Table:
     """The keys of a fixed section of the configuration."""
-    from fmbench import budgets, config  # here, so that the rest does not wait for pydantic
+    from fmbench.request import (
+        budgets,  # here, so that the rest does not wait for pydantic
+        schema,  # here, so that the rest does not wait for pydantic
+    )
 
-    models: dict[str, type[config.Section]] = {
-        "train": config.Train,
+    models: dict[str, type[schema.Section]] = {
+        "train": schema.Train,
         "budget": budgets.AskedBudget,
-        "sampler": config.Sampler,
+        "sampler": schema.Sampler,
     }
     table = Table(box=None, pad_edge=False)
     for head in ("key", "default", "meaning"):

@@ -11,11 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from fmbench.cli.options import Plugin
-from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, unknown
-from fmbench.plugins import Plugins
-from fmbench.registry import Registry
-from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec, Spec
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.names import Registry
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, Spec
 
 KINDS = ("methods", "datasets", "networks", "metrics", "extractors", "samplers", "plugins")
 

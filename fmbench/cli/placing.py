@@ -12,11 +12,11 @@ from rich.console import Console
 
 from fmbench.cli.options import INTERRUPTED, names
 from fmbench.errors import FmbenchError, unknown
-from fmbench.plugins import Plugins
+from fmbench.registry.plugins import Plugins
 
 if TYPE_CHECKING:
     from fmbench.engine.base import Engine
-    from fmbench.schedule import Cell, Orders
+    from fmbench.scheduling.dispatch import Cell, Orders
 
 PLACES = "Where runs are placed"
 ENGINES = ("local", "inline", "ray", "slurm")
@@ -127,7 +127,7 @@ def carry_out(
     from fmbench import commands
     from fmbench.report.sheet import sheets
     from fmbench.report.terminal import rich_table
-    from fmbench.watching import LiveWatch, Watch
+    from fmbench.scheduling.monitor import LiveWatch, Watch
 
     engine = place.build(plugins, orders, results, console)
     live = console.is_terminal and place.engine != "inline"  # which has a bar of its own

@@ -31,16 +31,16 @@ from fmbench.cli.placing import (
     carry_out,
     states,
 )
-from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
+from fmbench.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from fmbench.plugins import Plugins
-    from fmbench.schedule import Cell
-    from fmbench.specs import Scalar
+    from fmbench.registry.plugins import Plugins
+    from fmbench.registry.specs import Scalar
+    from fmbench.scheduling.dispatch import Cell
 
 
 def command(
@@ -89,7 +89,7 @@ def command(
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
     from fmbench.durations import parse
-    from fmbench.schedule import Orders
+    from fmbench.scheduling.dispatch import Orders
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []
@@ -147,8 +147,8 @@ def parse_seeds(text: str) -> list[int]:
 def show_plan(cells: Sequence[Cell], plugins: Plugins, results: Path) -> None:
     """The runs, how each stands, how long the rest may take, and where each lives."""
     from fmbench import durations
-    from fmbench.estimate import describe, estimate
-    from fmbench.schedule import is_stale, verdict
+    from fmbench.scheduling.dispatch import is_stale, verdict
+    from fmbench.scheduling.estimate import describe, estimate
 
     estimates = estimate(cells, results)
     varied = varied_keys([one.evaluation_overrides for one, _ in cells])

@@ -50,7 +50,7 @@ def overview(results: Path) -> RenderableType:
     """
     from fmbench.errors import FmbenchError  # here, so that --help does not wait for pydantic
     from fmbench.report.standing import ORDER, standings
-    from fmbench.watching import running_table
+    from fmbench.scheduling.monitor import running_table
 
     by_state: dict[str, list[tuple[str, StatusRecord]]] = {state: [] for state in ORDER}
     counts: dict[str, dict[str, int]] = {}

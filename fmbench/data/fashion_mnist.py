@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset, Levels
-from fmbench.digests import FASHION_MNIST, FASHION_MNIST_GZIP
-from fmbench.downloads import cache_folder, fetch
+from fmbench.data.downloads import cache_folder, fetch
 from fmbench.errors import FmbenchError, Unavailable
+from fmbench.registry.digests import FASHION_MNIST, FASHION_MNIST_GZIP
 
 LEVELS = 256
 FOLDER = "fashion-mnist"

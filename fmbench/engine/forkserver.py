@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from fmbench import provenance
-from fmbench.discovery import load_plugins
 from fmbench.engine.base import GRACE
 from fmbench.engine.process import command
-from fmbench.plugins import Plugins
-from fmbench.specs import Spec
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import Spec
 from fmbench.store.run import RunDirectory
 
 SHIPPED = ("fmbench", "fmbench_plugins")
@@ -101,7 +101,7 @@ class Server:
             if asked["devices"] > 1:
                 arguments = command(directory, asked["devices"])
                 os.execv(arguments[0], arguments)
-            from fmbench import worker
+            from fmbench.run import worker
 
             code = worker.work(directory, self._plugins)
         except BaseException:  # noqa: BLE001 - whatever it is, the child must not become a second server
@@ -174,7 +174,7 @@ def main() -> None:
     plugins = load_plugins([Path(file) for file in sys.argv[1:]])
     import torch
 
-    from fmbench import worker
+    from fmbench.run import worker
 
     # Once, so that no child has to.
     del worker

@@ -8,8 +8,8 @@ from collections import deque
 from rich.console import Console
 
 from fmbench.engine.base import BUSY, Ended, Job
-from fmbench.plugins import Plugins
 from fmbench.progress import watching
+from fmbench.registry.plugins import Plugins
 from fmbench.store.locks import BusyError
 
 
@@ -32,14 +32,17 @@ class Inline:
     def wait(self, seconds: float) -> list[Ended]:
         """Carry out the next job, however long it takes."""
         del seconds
-        from fmbench import one_run, worker  # torch, only where there is work
+        from fmbench.run import (
+            stages,  # torch, only where there is work
+            worker,  # torch, only where there is work
+        )
 
         job = self._waiting.popleft()
         asked = job.directory.job()
         runtime, begun = worker.runtime_of(asked), time.monotonic()
         try:
             with watching(self._console, job.name) as watcher:
-                code = worker.EXIT[one_run.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
+                code = worker.EXIT[stages.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
         except BusyError:
             code = BUSY
         return [Ended(job, code, time.monotonic() - begun)]

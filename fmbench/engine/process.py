@@ -19,7 +19,7 @@ from fmbench.store.run import RunDirectory
 def command(directory: RunDirectory, devices: int) -> list[str]:
     """The command line that carries out a run."""
     launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(devices)] if devices > 1 else []
-    return [sys.executable, *launcher, "-m", "fmbench.worker", str(directory.path)]
+    return [sys.executable, *launcher, "-m", "fmbench.run.worker", str(directory.path)]
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from fmbench import provenance
-from fmbench.config import Sampler
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError, SolverError, Unavailable
-from fmbench.flow import FlowMethod
-from fmbench.method import Method
+from fmbench.methods.base import Method
+from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.features import Features
 from fmbench.progress import Watcher
-from fmbench.registry import Registry
+from fmbench.registry.names import Registry
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec
+from fmbench.request.schema import Sampler
 from fmbench.seeding import stream
 from fmbench.solvers.nfe import Count, counted
-from fmbench.specs import DatasetSpec, ExtractorSpec, MethodSpec
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fmbench.data.base import Dataset
 from fmbench.errors import Unavailable
 from fmbench.metrics.extractors import Extractor, load_extractor
 from fmbench.metrics.frechet import Accumulator, Statistics
-from fmbench.specs import ExtractorSpec
+from fmbench.registry.specs import ExtractorSpec
 
 KEPT = 10_000  # vectors kept for the metrics that compare points; statistics are over all of them
 LEAST, ENOUGH = 2, 10  # samples a dimension: fewer than the first is refused, than the second warned of

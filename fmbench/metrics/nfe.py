@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
-from fmbench.solvers.each import solve_each
 from fmbench.solvers.nfe import Count, counted
+from fmbench.solvers.per_sample import solve_each
 
 
 class NFE(Metric):

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from fmbench.data.base import Dataset
 from fmbench.errors import Unavailable
-from fmbench.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
+from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.solvers.nfe import Count, counted
 
 TIGHTER = 0.1  # tolerances of the check, by those of the number

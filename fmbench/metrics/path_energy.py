@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from fmbench.flow import FlowMethod
+from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, mean_and_error
 from fmbench.metrics.transport import squared_wasserstein2
 from fmbench.solvers import ode

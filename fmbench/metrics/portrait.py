@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import SolverError, Unavailable
-from fmbench.flow import FlowMethod
-from fmbench.likelihood import LikelihoodSettings
+from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.metrics.path_energy import paths_and_energy
+from fmbench.solvers.likelihood import LikelihoodSettings
 
 POINTS = 400  # followed from the source, or drawn
 FRAMES = 25  # equally spaced in time: t = 0, 1/3, 2/3 and 1 are frames 0, 8, 16 and 24

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
-from fmbench.config import canonical
 from fmbench.errors import FmbenchError
+from fmbench.request.schema import canonical
 from fmbench.store.files import parse_json
 from fmbench.store.records import TableRecord
 

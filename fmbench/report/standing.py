@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmbench.config import DEFAULT_SLUG
+from fmbench.request.schema import DEFAULT_SLUG
 from fmbench.store.locks import is_held
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from fmbench.config import TrainingRequest, canonical
 from fmbench.errors import FmbenchError
+from fmbench.registry.specs import Scalar
 from fmbench.report.cells import Cell, Column, Measures, aggregate
-from fmbench.specs import Scalar
+from fmbench.request.schema import TrainingRequest, canonical
 from fmbench.store.records import NOT_APPLICABLE, MeasuredT, RunRecord, StatusRecord, TableRecord, TrainingSummary
 from fmbench.store.run import Configuration, RunDirectory, find_runs
 

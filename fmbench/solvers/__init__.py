@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fmbench.config import Sampler
 from fmbench.errors import FmbenchError, unknown
-from fmbench.specs import MethodSpec, Scalar
+from fmbench.registry.specs import MethodSpec, Scalar
+from fmbench.request.schema import Sampler
 
 
 @dataclass(frozen=True)

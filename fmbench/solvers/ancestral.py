@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from fmbench.config import Sampler
-from fmbench.paths import Path
+from fmbench.paths.gaussian import Path
+from fmbench.request.schema import Sampler
 
 
 class DenoiserLike(Protocol):

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from fmbench.config import Sampler
+from fmbench.request.schema import Sampler
 from fmbench.solvers.ancestral import DenoiserLike
 
 

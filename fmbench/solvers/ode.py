@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from fmbench.config import Sampler
 from fmbench.errors import SolverError
+from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import Tally
 
 Field = Callable[[float, Tensor], Tensor]

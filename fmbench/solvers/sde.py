@@ -11,9 +11,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from fmbench.config import Sampler
-from fmbench.objectives import Estimate
-from fmbench.paths import LEVEL_MARGIN, Path
+from fmbench.paths.gaussian import LEVEL_MARGIN, Path
+from fmbench.paths.objectives import Estimate
+from fmbench.request.schema import Sampler
 from fmbench.solvers import ancestral
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fmbench.config import canonical
+from fmbench.request.schema import canonical
 from fmbench.store.records import Measured, MeasuredT, MetricRecord
 
 Key = tuple[str, str]

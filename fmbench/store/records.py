@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel
 
-from fmbench.config import RunRequest, TrainingRequest
-from fmbench.specs import Scalar
+from fmbench.registry.specs import Scalar
+from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.store import migrations
 
 State = Literal["queued", "running", "done", "failed", "timeout"]

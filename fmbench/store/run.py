@@ -10,8 +10,8 @@ from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal
 
-from fmbench.config import RunRequest, TrainingRequest
 from fmbench.errors import FmbenchError
+from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.store import files
 from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade

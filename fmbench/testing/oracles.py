@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from fmbench import objectives
-from fmbench.gaussian_path import GaussianPathMethod
-from fmbench.method import Task
-from fmbench.objectives import Quantity
-from fmbench.paths import Path
+from fmbench.methods.base import Task
+from fmbench.methods.gaussian_path import GaussianPathMethod
+from fmbench.paths import objectives
+from fmbench.paths.gaussian import Path
+from fmbench.paths.objectives import Quantity
 
 
 class GaussianLaw:

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from fmbench.cli.status import overview
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders, prepare
+from fmbench.scheduling.dispatch import Orders, prepare
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from fmbench import commands
-from fmbench.discovery import load_plugins
 from fmbench.engine.base import INTERRUPTED, Job
 from fmbench.engine.slurm import Slurm, Task
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders, prepare
+from fmbench.registry.discovery import load_plugins
+from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.monitor import Watch
 from fmbench.store.run import RunDirectory
-from fmbench.watching import Watch
 from tests.helpers import carry_out, numbers, tiny_plan
 
 FAULTY = Path(__file__).with_name("faulty.py")

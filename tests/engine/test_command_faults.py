@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fmbench import commands, evaluate, progress
-from fmbench.discovery import load_plugins
-from fmbench.schedule import Orders
+from fmbench import commands, progress
+from fmbench.registry.discovery import load_plugins
+from fmbench.run import evaluate
+from fmbench.scheduling.dispatch import Orders
+from fmbench.scheduling.monitor import Watch
 from fmbench.store import locks
 from fmbench.store.locks import BusyError, store_lock
 from fmbench.store.run import RunDirectory, find_runs
-from fmbench.watching import Watch
 from tests.helpers import TINY, carry_out, numbers, tiny_plan
 
 FAULTY = Path(__file__).with_name("faulty.py")

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fmbench import checkpoints, commands
-from fmbench.discovery import load_plugins
+from fmbench import commands
 from fmbench.engine import forkserver
 from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders, prepare
+from fmbench.registry.discovery import load_plugins
+from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.monitor import Watch
 from fmbench.store.run import RunDirectory
-from fmbench.watching import Watch
+from fmbench.training import checkpoints
 from tests.helpers import carry_out, numbers, tiny_plan
 from tests.report.made_up import number
 

@@ -10,15 +10,15 @@ from msgspec import structs
 from rich.console import Console
 
 from fmbench import commands
-from fmbench.discovery import load_plugins
 from fmbench.engine import base
 from fmbench.engine.forkserver import warm_up
 from fmbench.engine.local import Local, Slot, choose, slots_of
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders, prepare
-from fmbench.specs import Spec
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.specs import Spec
+from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.monitor import Watch
 from fmbench.store.run import RunDirectory
-from fmbench.watching import Watch
 from tests.helpers import carry_out, numbers, tiny_plan
 
 FAULTY = Path(__file__).with_name("faulty.py")

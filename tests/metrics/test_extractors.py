@@ -10,11 +10,11 @@ import torch
 
 from fmbench.data import fashion_mnist
 from fmbench.data.digits import digits
-from fmbench.digests import EXTRACTORS
-from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import embedded, inception, load_extractor
 from fmbench.metrics.frechet import accumulated, frechet_distance, statistics
+from fmbench.registry.digests import EXTRACTORS
+from fmbench.registry.discovery import load_plugins
 
 CPU = torch.device("cpu")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmbench.api import Extractor, ExtractorSpec
-from fmbench.discovery import load_plugins
+from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
 

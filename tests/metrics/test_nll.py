@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
 from fmbench.data.base import Dataset, Standardise
-from fmbench.discovery import load_plugins
 from fmbench.errors import Unavailable
-from fmbench.likelihood import LikelihoodSettings, ode_log_prob
 from fmbench.metrics.base import Evaluation
 from fmbench.metrics.nll import NLL
 from fmbench.progress import Silent
+from fmbench.registry.discovery import load_plugins
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings, ode_log_prob
 from fmbench.testing.oracles import GaussianLaw, MixtureLaw, oracle_method
 
 OPTIONS = {

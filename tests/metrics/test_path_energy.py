@@ -4,15 +4,15 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
 from fmbench.data.base import Dataset, Standardise
 from fmbench.errors import SolverError
-from fmbench.flow import FlowMethod
+from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.base import Evaluation
 from fmbench.metrics.path_energy import PathEnergy, path_energy, spread
 from fmbench.progress import Silent
-from fmbench.registry import Registry
-from fmbench.specs import DatasetSpec, MethodSpec
+from fmbench.registry.names import Registry
+from fmbench.registry.specs import DatasetSpec, MethodSpec
+from fmbench.request.schema import Sampler
 from fmbench.testing.oracles import GaussianLaw, oracle_method
 
 # With a diagonal covariance every path of Gaussians is a map x -> m(t) + s(t) x, coordinate by coordinate.

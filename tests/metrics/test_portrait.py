@@ -7,18 +7,18 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
 from fmbench.data.base import Dataset, Standardise
 from fmbench.data.planar import Gaussian
 from fmbench.errors import SolverError, Unavailable
-from fmbench.flow import FlowMethod
-from fmbench.likelihood import LogDensity
-from fmbench.method import Method
+from fmbench.methods.base import Method
+from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.base import Evaluation
 from fmbench.metrics.portrait import FRAMES, Portrait, Window
 from fmbench.progress import Silent
-from fmbench.registry import Registry
-from fmbench.specs import DatasetSpec, MethodSpec
+from fmbench.registry.names import Registry
+from fmbench.registry.specs import DatasetSpec, MethodSpec
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LogDensity
 from fmbench.testing.oracles import GaussianLaw, oracle_method
 
 SHIFT, SCALE = torch.tensor([0.5, -1.0], dtype=torch.float64), 2.0  # raw = SCALE x + SHIFT

@@ -7,12 +7,12 @@ import torch
 from fmbench_plugins.cnf import ANODE, CNF, random_grid
 from torch import nn
 
-from fmbench.config import Sampler
-from fmbench.likelihood import LikelihoodSettings
-from fmbench.method import Batch, Task
+from fmbench.methods.base import Batch, Task
 from fmbench.networks.mlp import ResidualMLP
+from fmbench.request.schema import Sampler
 from fmbench.solvers import SAMPLERS
-from fmbench.weights import FlatWeights
+from fmbench.solvers.likelihood import LikelihoodSettings
+from fmbench.training.weights import FlatWeights
 
 SOLVE = {"solver": "dopri5", "steps": 1, "tol": 1e-7, "exact_up_to": 3, "gradient": "backprop"}
 TIGHT = {**SOLVE, "kinetic": 0.0, "jacobian": 0.0}

@@ -7,7 +7,7 @@ import torch
 from fmbench_plugins.ddpm import DDPM
 
 from fmbench import paths
-from fmbench.method import Task
+from fmbench.methods.base import Task
 from fmbench.testing.oracles import OracleNetwork
 
 
@@ -57,7 +57,7 @@ def test_it_bounds_the_negative_log_likelihood_and_tightens_with_more_steps(law)
 
 def test_the_loss_is_weight_one_on_the_noise(oracle, law, generator):
     """Against the formula of the paper, written out."""
-    from fmbench.method import Batch
+    from fmbench.methods.base import Batch
 
     x = law.sample(5000, generator).float()
     loss = oracle.loss(Batch(x, None, torch.Generator().manual_seed(5)))
@@ -93,7 +93,7 @@ def test_a_kl_of_gaussians_is_that_of_torch():
 
 def test_fixedlarge_draws_the_right_law_of_unit_data(generator):
     """For data N(0, I) the optimal reverse variance is beta, so a coarse chain of fixedlarge is exact to O(1/T)."""
-    from fmbench.config import Sampler
+    from fmbench.request.schema import Sampler
     from fmbench.testing.oracles import GaussianLaw
 
     law = GaussianLaw(torch.zeros(3).double(), torch.eye(3).double())

@@ -6,10 +6,10 @@ import pytest
 import torch
 from fmbench_plugins.edm import EDM, Karras
 
-from fmbench.config import Sampler
-from fmbench.likelihood import LikelihoodSettings
-from fmbench.method import Batch, Task
+from fmbench.methods.base import Batch, Task
 from fmbench.networks.mlp import ResidualMLP
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import counted
 
 OPTIONS = {"sigma_min": 0.002, "sigma_max": 80.0, "rho": 7.0, "p_mean": -1.2, "p_std": 1.2}

@@ -5,7 +5,7 @@ import torch
 from fmbench_plugins.flow_matching import FlowMatchingOT
 
 from fmbench import paths
-from fmbench.method import Batch, Task
+from fmbench.methods.base import Batch, Task
 from fmbench.networks.mlp import ResidualMLP
 
 
@@ -29,7 +29,7 @@ def test_the_loss_is_that_of_lipman_et_al_up_to_the_variance_of_the_velocity(gen
 
 def test_the_velocity_target_is_that_of_torchcfm(generator):
     matcher = pytest.importorskip("torchcfm.conditional_flow_matching").ConditionalFlowMatcher(sigma=0.0)
-    from fmbench import objectives
+    from fmbench.paths import objectives
 
     x0, x1 = (torch.randn(64, 3, generator=generator) for _ in range(2))
     t, x, u = matcher.sample_location_and_conditional_flow(x0, x1)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from fmbench_plugins.glow import ActNorm, Glow
 
-from fmbench.config import Sampler
-from fmbench.likelihood import LikelihoodSettings
-from fmbench.method import Preparation, Task
+from fmbench.methods.base import Preparation, Task
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import counted
 
 EXACT = LikelihoodSettings()

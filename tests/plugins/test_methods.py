@@ -7,14 +7,14 @@ import math
 import pytest
 import torch
 
-from fmbench.config import Sampler
-from fmbench.discovery import load_plugins
-from fmbench.likelihood import LikelihoodSettings
-from fmbench.method import Batch, Method, Preparation, Task
+from fmbench.methods.base import Batch, Method, Preparation, Task
 from fmbench.networks.mlp import ResidualMLP
+from fmbench.registry.discovery import load_plugins
+from fmbench.registry.specs import MethodSpec
+from fmbench.request.schema import Sampler
 from fmbench.solvers import SAMPLERS
+from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import counted
-from fmbench.specs import MethodSpec
 
 PLUGINS = load_plugins(environ={})
 METHODS = list(PLUGINS.methods)

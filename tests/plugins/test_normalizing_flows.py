@@ -7,9 +7,9 @@ import torch
 from fmbench_plugins.logit import Logit
 from fmbench_plugins.normalizing_flows import MAF, NSF, RealNVP, ZukoFlow, coupling_mask
 
-from fmbench.config import Sampler
-from fmbench.likelihood import LikelihoodSettings
-from fmbench.method import Batch, Preparation, Task
+from fmbench.methods.base import Batch, Preparation, Task
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import CountedNetwork, counted
 
 SMALL = {"transforms": 4, "width": 12, "depth": 1, "prior_std": 0.5}

@@ -16,9 +16,9 @@ from fmbench_plugins.residual_flow import (
     series,
 )
 
-from fmbench.config import Sampler
-from fmbench.likelihood import LikelihoodSettings, rademacher
-from fmbench.method import Batch, Preparation, Task
+from fmbench.methods.base import Batch, Preparation, Task
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings, rademacher
 from fmbench.solvers.nfe import counted
 
 OPTIONS = {"blocks": 3, "width": 16, "coeff": 0.95, "terms": 3}

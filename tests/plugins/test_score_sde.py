@@ -9,7 +9,7 @@ from fmbench_plugins.ddpm import DDPM
 from fmbench_plugins.score_sde import VESDE, VPSDE, ScoreFlow
 from fmbench_plugins.smld import SMLD
 
-from fmbench.method import Batch, Task
+from fmbench.methods.base import Batch, Task
 from fmbench.networks.mlp import ResidualMLP
 
 VP = {"beta_min": 0.1, "beta_max": 20.0}

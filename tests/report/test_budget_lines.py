@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fmbench import commands
-from fmbench.discovery import load_plugins
+from fmbench.registry.discovery import load_plugins
 from fmbench.report import table
 from fmbench.report.budget import budget_lines, grouped
 from fmbench.report.notes import training_line

@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from fmbench.cli import app
-from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
+from fmbench.registry.discovery import load_plugins
 from fmbench.report.differences import compared
 from fmbench.report.published import against, load
 from fmbench.report.table import build

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
+from fmbench.request.schema import Sampler
 from fmbench.solvers import ancestral
 from fmbench.solvers.nfe import counted
 from fmbench.testing.oracles import oracle_method

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
 from fmbench.errors import SolverError
+from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import counted
 from fmbench.solvers.ode import FIXED, solve
 from fmbench.testing.oracles import oracle_method

@@ -9,9 +9,9 @@ import torch
 from fmbench_plugins.smld import Ladder
 
 from fmbench import paths
-from fmbench.config import Sampler
 from fmbench.errors import FmbenchError
-from fmbench.gaussian_path import Guided
+from fmbench.methods.gaussian_path import Guided
+from fmbench.request.schema import Sampler
 from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import counted
 from fmbench.testing.oracles import GaussianLaw, oracle_method
@@ -157,8 +157,8 @@ class TestGuidance:
             def forward(self, _t, x, labels):
                 return x + labels[:, None].to(x.dtype)
 
-        from fmbench.gaussian_path import GaussianPathMethod
-        from fmbench.method import Task
+        from fmbench.methods.base import Task
+        from fmbench.methods.gaussian_path import GaussianPathMethod
 
         method = GaussianPathMethod(Task((3,), 1.0, lambda _: Shifted(), classes=2), path=paths.Linear()).eval()
         x, labels = law.sample(4, generator), torch.tensor([0, 1, 1, 0])
@@ -193,8 +193,8 @@ class EightModes(torch.nn.Module):
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("kind", ["vp", "ve"])
 def test_every_sampler_finds_all_eight_modes_in_equal_shares(generator, name, kind):
-    from fmbench.gaussian_path import GaussianPathMethod
-    from fmbench.method import Task
+    from fmbench.methods.base import Task
+    from fmbench.methods.gaussian_path import GaussianPathMethod
 
     path, n = {"vp": paths.VP(), "ve": paths.VE()}[kind], 2000
     rms = math.sqrt(1 + EightModes.STD**2)

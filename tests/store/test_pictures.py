@@ -8,12 +8,12 @@ from rich.console import Console
 
 from fmbench import commands
 from fmbench.api import Metric, MetricSpec, MetricValue
-from fmbench.discovery import load_plugins
 from fmbench.errors import FmbenchError
-from fmbench.schedule import Orders
+from fmbench.registry.discovery import load_plugins
+from fmbench.scheduling.dispatch import Orders
+from fmbench.scheduling.monitor import Watch
 from fmbench.store import pictures
 from fmbench.store.run import RunDirectory
-from fmbench.watching import Watch
 from tests.helpers import carry_out, tiny_plan
 
 ARRAYS = {"points": np.arange(6, dtype=np.float16).reshape(3, 2), "levels": np.array([[0, 255]], dtype=np.uint8)}

@@ -8,7 +8,7 @@ from msgspec import structs
 from fmbench.errors import FmbenchError
 from fmbench.report.table import build
 from fmbench.store import files
-from fmbench.store.cells import complete, missing
+from fmbench.store.coverage import complete, missing
 from fmbench.store.records import MetricRecord, StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
 from tests.helpers import tiny_plan

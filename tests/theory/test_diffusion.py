@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.config import Sampler
+from fmbench.request.schema import Sampler
 from fmbench.solvers.ode import solve
 from fmbench.solvers.sde import euler_maruyama
 from fmbench.testing.oracles import oracle_method

@@ -7,8 +7,9 @@ import math
 import pytest
 import torch
 
-from fmbench import objectives, paths
-from fmbench.likelihood import divergence
+from fmbench import paths
+from fmbench.paths import objectives
+from fmbench.solvers.likelihood import divergence
 from fmbench.solvers.ode import solve
 
 

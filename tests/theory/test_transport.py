@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from fmbench import couplings, paths
+from fmbench import paths
+from fmbench.paths import couplings
 
 
 def energy(x0, x1):

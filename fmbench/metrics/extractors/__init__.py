@@ -11,7 +11,7 @@ from torch import Tensor
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 from fmbench.metrics.frechet import Statistics
-from fmbench.specs import ExtractorSpec
+from fmbench.registry.specs import ExtractorSpec
 
 
 class Extractor(ABC):

@@ -14,10 +14,10 @@ from safetensors.torch import load as load_safetensors
 from torch import Tensor, nn
 
 from fmbench.data.base import Dataset
-from fmbench.digests import EXTRACTORS
 from fmbench.errors import FmbenchError
 from fmbench.metrics.extractors import Extractor
 from fmbench.metrics.frechet import Statistics
+from fmbench.registry.digests import EXTRACTORS
 
 FOLDER = Path(__file__).parent
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmbench.digests import EXTRACTORS
-from fmbench.downloads import cache_folder, checked, fetch
+from fmbench.data.downloads import cache_folder, checked, fetch
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import Extractor
+from fmbench.registry.digests import EXTRACTORS
 
 FILE = "inception-2015-12-05.pt"  # clean-fid looks for a file of this very name in the folder it is given
 VARIABLE = "FMBENCH_INCEPTION"

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from fmbench.config import canonical
 from fmbench.report.cells import Column
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.subject import Subject
 from fmbench.report.table import Row, evaluations
+from fmbench.request.schema import canonical
 from fmbench.store.records import MetricRecord, RunRecord
 from fmbench.store.run import find_runs
 

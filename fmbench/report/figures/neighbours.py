@@ -54,7 +54,7 @@ def training_images(one: Set, order: Order) -> Tensor:
     Raises:
         FmbenchError: no plugin here has the dataset, or it cannot be had.
     """
-    from fmbench.discovery import load_plugins
+    from fmbench.registry.discovery import load_plugins
 
     asked = one.run.request().dataset
     train: Tensor = load_plugins(order.plugins).datasets.get(asked.name).load()(**asked.options).train

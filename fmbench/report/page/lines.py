@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fmbench.config import TrainingRequest, digest
 from fmbench.report.cells import Column
 from fmbench.report.grid import ALL, chosen, columns_of
 from fmbench.report.numbers import number
 from fmbench.report.sheet import Entry, Sheet, families, sheet
 from fmbench.report.table import Row
 from fmbench.report.view import View
+from fmbench.request.schema import TrainingRequest, digest
 
 Sortable = float | str | None
 

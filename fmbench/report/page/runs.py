@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmbench.config import canonical, flatten
 from fmbench.report.page.curves import Curve, Loss, curves_of, loss_of
 from fmbench.report.table import Evaluation, evaluations
+from fmbench.request.schema import canonical, flatten
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord, RunRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
 

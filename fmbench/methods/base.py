@@ -1,0 +1,157 @@
+"""What a method must and may offer.
+
+A method is what differs between two rows of the table. It turns a batch into a loss and noise into samples; it never
+sees a data loader, an optimiser, a device, a file or a metric. Two things are required, `loss` and `sample`; the rest
+is offered by those methods that have it.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity
+from fmbench.solvers.nfe import CountedNetwork
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a method may know of the data it is to model.
+
+    Args:
+        shape: of one point in model space.
+        data_rms: root mean square of the training data in model space.
+        network: builds the network that every method of the run shares, for data of a given shape. With classes it
+            is called as (t, x, labels), where the label `classes` means "no class".
+        size: number of training points.
+        bounds: the interval that holds every coordinate of the data (integer levels have one); None where there is
+            none.
+        classes: number of classes to condition on; 0 for unconditional training.
+        label_dropout: share of the labels of a batch that conditional training replaces by "no class".
+    """
+
+    shape: tuple[int, ...]
+    data_rms: float
+    network: Callable[[tuple[int, ...]], nn.Module]
+    size: int = 1
+    bounds: tuple[float, float] | None = None
+    classes: int = 0
+    label_dropout: float = 0.1
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates of a point."""
+        return math.prod(self.shape)
+
+    def build_network(self) -> CountedNetwork:
+        """The shared network, freshly initialised: (t, x) -> output shaped as x, t (n,) or (1,); calls are counted.
+
+        With classes it takes labels too: (t, x, labels).
+        """
+        return CountedNetwork(self.network(self.shape))
+
+
+EVERY = slice(None)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training batch.
+
+    Args:
+        x: (n, *shape), model space, float32; levels are already dequantised.
+        labels: (n,), int64, where the data has any.
+        companions: (m, *shape), points of the batches to come, for methods that ask for them.
+        generator: the only source of randomness that a loss may use; it makes a step repeatable.
+        rows: of the n points those that are this process's to compute, all by default; see `Method.shares_batch`.
+    """
+
+    x: Tensor
+    labels: Tensor | None
+    generator: torch.Generator
+    companions: Tensor | None = None
+    rows: slice = field(default_factory=lambda: EVERY)
+
+    def mine(self, tensor: Tensor) -> Tensor:
+        """Of a tensor (n, ...) that goes with the points, the rows to compute."""
+        return tensor[self.rows]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a method may use before its first step; the time and the images it takes are charged to training.
+
+    Args:
+        x: (n, *shape), the training split in model space, float32; one dequantisation draw a point.
+        generator: the only source of randomness.
+        batch_size: points that a training step sees; larger blocks may not fit.
+        teacher: the trained teacher, for methods whose spec names one: averaged weights, in evaluation mode.
+    """
+
+    x: Tensor
+    generator: torch.Generator
+    batch_size: int
+    teacher: Method | None = None
+
+
+class Method(nn.Module, ABC):
+    """A generative method.
+
+    One without trainable parameters is fitted by `prepare` alone; its loss is never asked for.
+
+    Args:
+        task: the shape and scale of the data, and the shared network.
+    """
+
+    companions: int = 0
+    """How many further batches a loss wants to see beside its own, without training on them."""
+
+    shares_batch: bool = False
+    """Whether the loss heeds `Batch.rows`, so that several devices, or several parts one after the other, can share a
+    batch: it draws all randomness for the whole batch, as it would without them, and then runs its networks on, and
+    averages over, `batch.mine(...)` alone. One that does not heed them computes the whole batch on every device: the
+    same numbers, no faster."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__()
+        self.task = task
+
+    @abstractmethod
+    def loss(self, batch: Batch) -> Tensor:
+        """A scalar to descend."""
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Work before the first step, as fitting statistics or sampling a teacher; nothing by default.
+
+        It runs again when an interrupted training resumes, so it must be a function of the preparation alone. What
+        is needed to sample must be in buffers or parameters; what only the loss needs may be kept anywhere.
+        """
+
+    @abstractmethod
+    def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
+        """N samples, (n, *shape), model space."""
+
+    def log_prob(self, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:
+        """Log-density of points (n, *shape) of model space, for methods whose spec names a likelihood."""
+        raise NotImplementedError(f"{type(self).__name__} has no log_prob; its spec should say likelihoods=()")
+
+    def bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
+        """Variational upper bound on -log p(x) in nats, (n,), for methods whose spec names "vlb"."""
+        raise NotImplementedError(f"{type(self).__name__} has no variational bound; its spec should not name 'vlb'")
+
+    def forward(
+        self,
+        x: Tensor,
+        labels: Tensor | None,
+        generator: torch.Generator,
+        companions: Tensor | None = None,
+        rows: slice = EVERY,
+    ) -> Tensor:
+        """The loss of a batch; what wrappers for devices and precision call."""
+        return self.loss(Batch(x, labels, generator, companions, rows))

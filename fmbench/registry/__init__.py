@@ -1,0 +1,1 @@
+"""What plugins offer: specs and hooks, found, checked and kept by name. Nothing here imports torch."""

@@ -1,0 +1,184 @@
+"""One run of a configuration resolved: every key checked, every default filled in, every error one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fmbench.errors import FmbenchError
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
+from fmbench.request import budgets
+from fmbench.request.files import merge, parse_assignment
+from fmbench.request.options import component, options_of, section, validate
+from fmbench.request.schema import (
+    Component,
+    EvaluationRequest,
+    RunRequest,
+    Sampler,
+    Train,
+    TrainingRequest,
+    difference,
+)
+from fmbench.solvers import resolve_sampler
+
+Resolved = tuple[dict[str, Any], EvaluationRequest]
+
+
+def resolve_one(
+    asked: Mapping[str, Any],
+    metrics: Sequence[str] | None,
+    method: MethodSpec,
+    dataset: DatasetSpec,
+    plugins: Plugins,
+) -> Resolved:
+    """The training (without its seed) and the evaluation of one method, every default filled in.
+
+    Raises:
+        FmbenchError: the method cannot model such data.
+    """
+    if dataset.kind not in method.kinds:
+        raise FmbenchError(
+            f"method {method.name!r} models {' and '.join(method.kinds)} data, and {dataset.name} is {dataset.kind} "
+            "data"
+        )
+    sections = budgeted(asked, method, dataset)
+    training = {
+        "dataset": Component(name=dataset.name, options=options_of(dataset, {}, dataset.name)),
+        "method": component(method, section(section(sections, "options"), method.name), f"options.{method.name}"),
+        "network": network_component(section(sections, "network"), dataset, plugins),
+        "train": validate(Train, section(sections, "train"), "train"),
+        "budget": budgets.limit(asked),
+    }
+    check_classes(training["train"], training["network"], method, dataset, plugins)
+    return training, resolve_evaluation(asked, metrics, training["method"], training["train"], dataset, plugins)
+
+
+def budgeted(asked: Mapping[str, Any], method: MethodSpec, dataset: DatasetSpec) -> dict[str, Any]:
+    """What is asked over the defaults that the method and the dataset bring."""
+    budget: dict[str, Any] = {}
+    for key, value in [*dataset.budget.items(), *method.budget.items()]:
+        budget = merge(budget, parse_assignment(f"{key}={value}"))
+    sections = budgets.with_steps(merge(budget, asked), asked, method)
+    for name in ("train", "sampler", "network", "options"):
+        section(sections, name)
+    return sections
+
+
+def resolve_evaluation(
+    asked: Mapping[str, Any],
+    metrics: Sequence[str] | None,
+    trained: Component,
+    train: Train,
+    dataset: DatasetSpec,
+    plugins: Plugins,
+) -> EvaluationRequest:
+    """How a method's trained weights are measured, every default filled in.
+
+    Raises:
+        FmbenchError: a sampler that the method cannot use, or a metric that such data does not have.
+    """
+    method = plugins.methods.get(trained.name)
+    sections = budgeted(asked, method, dataset)
+    given = section(sections, "sampler")
+    asked_sampler = validate(Sampler, {"name": method.headline_sampler, **given}, "sampler")
+    sampler = resolve_sampler(asked_sampler, method, trained.options)
+    if sampler.guidance != 1 and not train.conditional:
+        raise FmbenchError(
+            f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"
+        )
+    wanted = [spec.name for spec in plugins.metrics if spec.default] if metrics is None else metrics
+    chosen = [plugins.metrics.get(name) for name in dict.fromkeys(wanted)]
+    for spec in chosen:
+        if metrics is not None and not spec.measures(dataset):
+            raise FmbenchError(f"metrics: {spec.name} does not exist on {dataset.name}: {absence(spec, dataset)}")
+    existing = [spec for spec in chosen if spec.measures(dataset)]
+    applicable = [spec for spec in existing if spec.applies(method)]
+    return EvaluationRequest(
+        sampler=sampler,
+        metrics={spec.name: metric_options(spec, sections, dataset, plugins) for spec in applicable},
+        sampled=tuple(spec.name for spec in applicable if spec.samples),
+        inapplicable=tuple(spec.name for spec in existing if spec not in applicable),
+    )
+
+
+def absence(spec: MetricSpec, dataset: DatasetSpec) -> str:
+    """Why a metric does not exist on a dataset."""
+    return "its density is not known" if dataset.kind in spec.kinds else f"it is {dataset.kind} data"
+
+
+def metric_options(
+    spec: MetricSpec, sections: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins
+) -> dict[str, Scalar]:
+    """The options of a metric, its feature extractor by its real name."""
+    options = options_of(spec, section(sections, spec.name), spec.name)
+    for key, option in spec.options.items():
+        if option.extractor:
+            own = dataset.features or "inception"
+            name = str(options[key]) if options[key] != "dataset" else own
+            options[key] = plugins.extractors.get(name).name if dataset.kind == "image" else ""
+    return options
+
+
+def check_classes(train: Train, network: Component, method: MethodSpec, dataset: DatasetSpec, plugins: Plugins) -> None:
+    """Whether all parts of a conditional training know classes.
+
+    Raises:
+        FmbenchError: one does not.
+    """
+    if not train.conditional:
+        return
+    parts = {
+        f"method {method.name!r}": method.conditional,
+        f"network {network.name!r}": plugins.networks.get(network.name).conditional,
+        f"dataset {dataset.name!r}": dataset.classes > 0,
+    }
+    for part, able in parts.items():
+        if not able:
+            raise FmbenchError(f"train.conditional = true: {part} has no classes")
+
+
+def assemble(asked: Resolved, plain: Resolved, seed: int, family: str) -> RunRequest:
+    """A run, with what sets it apart from the defaults."""
+    training = TrainingRequest(**asked[0], seed=seed)
+    base = TrainingRequest(**plain[0], seed=seed)
+    return RunRequest(
+        training=training,
+        evaluation=asked[1],
+        overrides=difference(shown(training), shown(base)),
+        family=family,
+        evaluation_overrides=evaluation_difference(asked[1], plain[1]),
+    )
+
+
+def evaluation_difference(asked: EvaluationRequest, plain: EvaluationRequest) -> dict[str, Scalar]:
+    """How an evaluation differs from the default one."""
+    return difference(measurement(asked), measurement(plain))
+
+
+def measurement(evaluation: EvaluationRequest) -> dict[str, Any]:
+    """An evaluation with the keys that a user would type."""
+    return {"sampler": evaluation.sampler.model_dump(), **evaluation.metrics}
+
+
+def shown(training: TrainingRequest) -> dict[str, Any]:
+    """A training request with the keys that a user would type."""
+    budget = {} if training.budget is None else {"budget": training.budget.model_dump()}
+    return {
+        "train": training.train.model_dump(exclude={"steps"} if budget else None),
+        **budget,
+        "network": {"name": training.network.name, **training.network.options},
+        "options": {training.method.name: training.method.options},
+    }
+
+
+def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins) -> Component:
+    """The shared network; `network.name` chooses it and the other keys are its options."""
+    spec = plugins.networks.get(str(given.get("name", "mlp")))
+    if dataset.kind not in spec.kinds:
+        usable = ", ".join(other.name for other in plugins.networks if dataset.kind in other.kinds)
+        raise FmbenchError(
+            f"network.name = {spec.name!r}: made for {' or '.join(spec.kinds)} data, and {dataset.name} is "
+            f"{dataset.kind} data; choose from: {usable}"
+        )
+    return component(spec, {key: value for key, value in given.items() if key != "name"}, "network")

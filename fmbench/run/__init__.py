@@ -1,0 +1,1 @@
+"""One run in one process: train, evaluate, leave its state behind."""

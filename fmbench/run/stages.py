@@ -1,0 +1,160 @@
+"""One run in this process: train, evaluate, and leave its state behind."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from msgspec import structs
+
+from fmbench import provenance
+from fmbench.data.base import Dataset
+from fmbench.errors import DivergedError
+from fmbench.execution import Runtime
+from fmbench.metrics.base import Evaluation, Snapshot
+from fmbench.progress import Reporter, Silent, Watcher
+from fmbench.registry.plugins import Plugins, describe
+from fmbench.request.schema import RunRequest, TrainingRequest
+from fmbench.run.evaluate import evaluate
+from fmbench.store.coverage import missing
+from fmbench.store.files import write_text
+from fmbench.store.locks import run_lock
+from fmbench.store.records import StatusRecord
+from fmbench.store.run import RunDirectory
+from fmbench.training import checkpoints
+from fmbench.training.interrupts import Interrupted
+from fmbench.training.session import School, averaged, load_averaged
+
+
+def execute(
+    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
+) -> StatusRecord:
+    """Carry out what of one directory's runs is not yet done; a failure becomes their status instead of an exception.
+
+    Args:
+        runs: one training, measured in one or several ways.
+        directory: where it lives.
+        plugins: where its parts come from.
+        runtime: how to carry it out.
+        watcher: told of progress.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; the run is left queued and the same request resumes it.
+        BusyError: another process carries it out.
+        FmbenchError: the store cannot be written.
+    """
+    asked = runs[0].training.train.steps
+    with run_lock(directory.path / "run.json"):
+        reporter = Reporter(directory, asked, watcher)
+        try:
+            with deterministic():
+                _train_and_evaluate(runs, directory, plugins, runtime, reporter)
+            steps = reporter.status.step
+            status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
+        except Interrupted as stop:
+            directory.set_status(StatusRecord(state="queued", step=stop.step, steps=asked, reason=str(stop)))
+            raise KeyboardInterrupt from stop
+        except KeyboardInterrupt:
+            queued = structs.replace(
+                reporter.status, state="queued", reason="interrupted", doing="", note="", left=None
+            )
+            directory.set_status(queued)
+            raise
+        except DivergedError as error:
+            status = StatusRecord(state="failed", step=error.step, steps=asked, reason=str(error))
+        except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it becomes the row's reason
+            write_text(directory.log, traceback.format_exc())
+            at = reporter.status
+            reason = f"{describe(error)} (see log.txt)"
+            status = StatusRecord(state="failed", stage=at.stage, step=at.step, steps=asked, reason=reason)
+        directory.set_status(status)
+        return status
+
+
+def assist(request: TrainingRequest, directory: RunDirectory, plugins: Plugins, runtime: Runtime) -> None:
+    """What a process of rank above 0 does: its share of every training step. Rank 0 keeps the records.
+
+    Raises:
+        KeyboardInterrupt: all processes stop.
+    """
+    try:
+        with deterministic():
+            school = school_of(request, plugins, runtime, Silent())
+            school.train(request, school.build(request), directory)
+    except Interrupted as stop:
+        raise KeyboardInterrupt from stop
+
+
+def school_of(request: TrainingRequest, plugins: Plugins, runtime: Runtime, watcher: Watcher) -> School:
+    """The data, and everything else that a training needs."""
+    dataset: Dataset = plugins.datasets.get(request.dataset.name).load()(**request.dataset.options)
+    return School(dataset, plugins, runtime, watcher)
+
+
+def _train_and_evaluate(
+    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, reporter: Reporter
+) -> None:
+    request, begun = runs[0].training, time.perf_counter()
+    spec = plugins.methods.get(request.method.name)
+    origin = plugins.methods.origin(spec.name)
+    environment = provenance.environment(spec.factory, origin, runtime)
+    school = school_of(request, plugins, runtime, reporter)
+    summary = directory.training()
+    if summary is None:
+        method = school.build(request)
+        if not any(directory.checkpoints.glob("*")):  # who began it, should other code go on with it
+            directory.set_environment("train", environment)
+        school.train(request, method, directory)
+        summary = directory.training()
+    steps = summary.steps if summary else None
+    reporter.enter_evaluation(request.train.steps if steps is None else steps)
+    for run in runs:
+        wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
+        if wanted:
+            directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
+            evaluation = evaluation_of(run, directory, plugins, school)
+            evaluate(run, directory, evaluation, plugins.metrics, wanted)
+            cost = {
+                "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
+                "peak_memory_bytes": provenance.peak_memory(runtime.device),
+            }
+            directory.set_environment("evaluate", {**environment, **cost})
+
+
+def evaluation_of(run: RunRequest, directory: RunDirectory, plugins: Plugins, school: School) -> Evaluation:
+    """The trained weights with all that a metric may look at."""
+    request, device = run.training, torch.device(school.runtime.device)
+    kept = reversed(checkpoints.newest_first(directory.snapshots))
+    return Evaluation(
+        method=load_averaged(school.build(request), directory, device),
+        method_spec=plugins.methods.get(request.method.name),
+        dataset=school.dataset,
+        dataset_spec=plugins.datasets.get(request.dataset.name),
+        extractors=plugins.extractors,
+        sampler=run.evaluation.sampler,
+        seed=request.seed,
+        device=device,
+        watcher=school.watcher,
+        snapshots=[snapshot(path, school, request, device) for path in kept],
+    )
+
+
+def snapshot(path: Path, school: School, request: TrainingRequest, device: torch.device) -> Snapshot:
+    """Weights kept during training."""
+    state = torch.load(path, map_location=device, weights_only=True)
+    return Snapshot(state["step"], state["seconds"], lambda: averaged(school.build(request), state, device))
+
+
+@contextmanager
+def deterministic() -> Iterator[None]:
+    """Matrix products in full float32 while a run lasts, so that tolerances mean what they say."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -1,0 +1,223 @@
+"""From the cells of a grid to finished runs: what is left to do, placed on an engine, every end written down."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from msgspec import structs
+from rich.console import Console
+
+from fmbench import provenance
+from fmbench.engine.base import BUSY, INTERRUPTED, Ended, Engine, Job
+from fmbench.errors import FmbenchError
+from fmbench.registry.plugins import Plugins
+from fmbench.request.schema import RunRequest
+from fmbench.scheduling.estimate import estimate
+from fmbench.scheduling.monitor import Watch
+from fmbench.store.coverage import complete
+from fmbench.store.locks import is_held
+from fmbench.store.records import JobRecord, StatusRecord
+from fmbench.store.run import RunDirectory
+from fmbench.training import loggers
+
+Cell = tuple[RunRequest, RunDirectory]
+Verdict = Literal["to do", "done", "failed", "timeout", "elsewhere"]
+POLL = 0.5  # seconds between two looks at what runs
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Orders:
+    """How a grid is carried out; nothing here changes what a number means.
+
+    Args:
+        device: "auto", "cpu" or "cuda".
+        checkpoint_seconds: longest stretch of training that a crash may lose.
+        snapshots: how many times the weights are kept during training, for the learning curve.
+        renew: whether to measure again what is there already.
+        retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
+        rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
+        plugins: files of further plugins.
+        loggers: "tensorboard", "wandb": told of training beside train.jsonl.
+
+    Raises:
+        FmbenchError: the device or a logger is unknown, or a logger is not installed.
+    """
+
+    device: str = "auto"
+    checkpoint_seconds: float = 30.0
+    snapshots: int = 0
+    renew: bool = False
+    retry: Collection[str] = ()
+    rerun_stale: bool = False
+    plugins: Sequence[Path] = ()
+    loggers: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise FmbenchError(f"--device {self.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
+        for name in self.loggers:
+            loggers.package_of(name)
+
+
+def verdict(run: RunRequest, directory: RunDirectory) -> Verdict:
+    """What the store says of a cell."""
+    if not directory.exists():
+        return "to do"
+    status = directory.status()
+    elsewhere = status.state == "running" and status.host != socket.gethostname()
+    if elsewhere and is_held(directory.path / "run.json"):
+        return "elsewhere"
+    if status.state in ("failed", "timeout"):
+        return status.state
+    return "done" if complete(run, directory) else "to do"
+
+
+def is_stale(directory: RunDirectory, plugins: Plugins) -> bool:
+    """Whether a run was trained by other code of its method than there is now."""
+    if not directory.exists():
+        return False
+    trained_by = directory.trained_by()
+    method = directory.record().request.method.name
+    return trained_by is not None and trained_by != provenance.source_digest(plugins.methods.get(method).factory)
+
+
+def run_all(
+    cells: Sequence[Cell], plugins: Plugins, results: Path, engine: Engine, orders: Orders, watch: Watch
+) -> bool:
+    """Carry out what is not yet done; one run's failure does not stop the others.
+
+    Args:
+        cells: the grid: what is asked, and the directory that it lives in.
+        plugins: where their parts come from.
+        results: the store.
+        engine: places the processes.
+        orders: how to carry it out.
+        watch: told of what happens.
+
+    Returns:
+        Whether every number that was asked for is there now.
+
+    Raises:
+        FmbenchError: the device is not here, or the store cannot be written.
+        KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
+    """
+    chosen = choose(cells, plugins, orders, watch.console)
+    left = []
+    try:
+        for directory in longest_first(chosen, results):
+            left.append(prepare(directory, chosen[directory], orders))
+            engine.submit(left[-1])
+        with watch.over(left):
+            while left:
+                for ended in engine.wait(POLL):
+                    watch.ended(ended, settle(ended))
+                    left.remove(ended.job)
+                watch.look()
+    except KeyboardInterrupt:
+        watch.console.print("stopping: every run writes a checkpoint; Ctrl-C again kills them", soft_wrap=True)
+        raise
+    finally:
+        try:
+            engine.stop()
+        finally:
+            for job in left:
+                requeue(job.directory)
+    return all(complete(*cell) for cell in cells)
+
+
+def choose(
+    cells: Sequence[Cell], plugins: Plugins, orders: Orders, console: Console
+) -> dict[RunDirectory, list[RunRequest]]:
+    """What is to be carried out, by directory; what is not, and why, is said."""
+    chosen: dict[RunDirectory, list[RunRequest]] = {}
+    passed: Counter[str] = Counter()
+    stale = {directory for _, directory in cells if is_stale(directory, plugins)}
+    if orders.rerun_stale:
+        for directory in stale:
+            directory.set_aside()
+        stale.clear()
+    for run, directory in cells:
+        found = verdict(run, directory)
+        if found == "to do" or found in orders.retry or (found == "done" and orders.renew):
+            chosen.setdefault(directory, []).append(run)
+        else:
+            passed[found] += 1
+    if passed["done"]:
+        console.print(f"{passed['done']} of {len(cells)} runs are done already")
+    for state in ("failed", "timeout"):
+        if passed[state]:
+            console.print(f"{passed[state]} ended as {state!r} before: --retry {state} tries again", soft_wrap=True)
+    if passed["elsewhere"]:
+        console.print(f"{passed['elsewhere']} are being carried out by other processes", soft_wrap=True)
+    if stale:
+        text = f"{len(stale)} were trained by other code of their method than there is now (stale)"
+        console.print(f"{text}: --rerun stale trains them anew", soft_wrap=True)
+    return chosen
+
+
+def longest_first(chosen: Mapping[RunDirectory, Sequence[RunRequest]], results: Path) -> list[RunDirectory]:
+    """The order in which slots are kept busy to the end; those of unknown length come before all others."""
+    cells = [(run, directory) for directory, runs in chosen.items() for run in runs]
+    seconds = dict.fromkeys(chosen, 0.0)
+    for (_, directory), guess in zip(cells, estimate(cells, results), strict=True):
+        seconds[directory] += math.inf if guess is None else guess.seconds
+    return sorted(chosen, key=seconds.__getitem__, reverse=True)
+
+
+def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders) -> Job:
+    """Write down what a run's process is to do."""
+    directory.create(runs[0])
+    files = tuple(str(path.resolve()) for path in orders.plugins)
+    directory.set_job(
+        JobRecord(
+            runs=tuple(runs),
+            command=provenance.command_line(),
+            plugins=files,
+            device=orders.device,
+            checkpoint_seconds=orders.checkpoint_seconds,
+            snapshots=orders.snapshots,
+            renew=orders.renew,
+            loggers=tuple(orders.loggers),
+            devices=runs[0].training.train.devices,
+        )
+    )
+    before = directory.status()
+    if before.state != "queued":
+        directory.set_status(StatusRecord(state="queued", stage=before.stage, step=before.step, steps=before.steps))
+    training = runs[0].training
+    return Job(
+        directory, f"{training.method.name} on {training.dataset.name}, seed {training.seed}", training.train.devices
+    )
+
+
+def requeue(directory: RunDirectory) -> None:
+    """What was stopped before it could say so is to be done still."""
+    status = directory.status()
+    if status.state == "running":
+        directory.set_status(structs.replace(status, state="queued", reason="interrupted"))
+
+
+def settle(ended: Ended) -> StatusRecord:
+    """The state that a run is left in; where its process could not write it down any more, that is done here."""
+    directory = ended.job.directory
+    if directory.output.exists() and not directory.output.stat().st_size:
+        directory.output.unlink()
+    status = directory.status()
+    if ended.timeout and status.state != "done":
+        found: dict[str, str] = {"state": "timeout", "reason": "took longer than --timeout allows"}
+    elif status.state == "running" and ended.code == INTERRUPTED:
+        found = {"state": "queued", "reason": "interrupted"}
+    elif status.state == "running" or (status.state == "queued" and ended.code not in (INTERRUPTED, BUSY)):
+        found = {"state": "failed", "reason": ended.cause}
+    else:
+        return status
+    status = structs.replace(status, **found)
+    directory.set_status(status)
+    return status

@@ -1,0 +1,223 @@
+"""How long what is asked will take, from what finished runs of the store took. Torch-free."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from fmbench import durations
+from fmbench.errors import FmbenchError
+from fmbench.request.schema import Component, RunRequest, Sampler, canonical
+from fmbench.store import files
+from fmbench.store.coverage import measured, missing
+from fmbench.store.records import NOT_APPLICABLE
+from fmbench.store.run import RunDirectory
+
+# A store may hold thousands of runs, and few of them tell as much as all.
+CONFIGURATIONS = 20  # of a method on a dataset that are looked at, the newest
+SEEDS = 3  # of each
+ENOUGH = 20  # runs to take the median of
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A guess at what is left of a cell.
+
+    Args:
+        seconds: that it will take; 0 of what is done.
+        runs: the directories of the finished runs that it is from.
+    """
+
+    seconds: float = 0.0
+    runs: frozenset[Path] = frozenset()
+
+    def __add__(self, other: Estimate) -> Estimate:
+        return Estimate(self.seconds + other.seconds, self.runs | other.runs)
+
+
+def estimate(cells: Sequence[tuple[RunRequest, RunDirectory]], results: Path) -> list[Estimate | None]:
+    """What is left of each cell, one after the other; None where nothing of its dataset tells.
+
+    A training that several cells share counts for the first of them, and so does a number. A stretch of training is
+    judged by finished runs of the same method with the same network and batch size, else by the method's others (in
+    proportion to the images), else by other methods on the dataset; a metric likewise. What the runs ran on is not
+    looked at.
+
+    Args:
+        cells: what is asked, and the directory that it lives in.
+        results: the store, of which only these datasets are read, and of those only what is needed.
+    """
+    history = History(results)
+    counted: set[object] = set()
+    return [left_of(run, directory, history, counted) for run, directory in cells]
+
+
+def describe(estimates: Sequence[Estimate | None]) -> str:
+    """A grid's estimates together, as "about 3 h 20 min on one slot, from 12 finished runs"."""
+    known = [one for one in estimates if one is not None]
+    unknown = len(estimates) - len(known)
+    total = sum(known, Estimate())
+    if not total.seconds:
+        return "no finished runs to estimate from" if unknown else "nothing is left to do"
+    origin = f", from {len(total.runs)} finished run{'s' if len(total.runs) > 1 else ''}" if total.runs else ""
+    beside = f"; beside them {unknown} of unknown length" if unknown else ""
+    return f"about {durations.show(total.seconds)} on one slot{origin}{beside}"
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run whose training ended."""
+
+    directory: RunDirectory
+    network: Component
+    batch_size: int
+    seconds_per_step: float
+
+    def cost(self, metric: str, protocol: Mapping[str, Any], key: str) -> float | None:
+        """Seconds that a metric took here; in proportion to the work where it was measured under another protocol.
+
+        Args:
+            metric: its name.
+            protocol: that it is to be measured under.
+            key: the protocol's canonical JSON.
+        """
+        there = self._measurements.get(metric)
+        if not there:
+            return None
+        if key in there:
+            return there[key][1]
+        other, seconds = next(iter(there.values()))
+        return seconds * relative_work(protocol, other)
+
+    @cached_property
+    def _measurements(self) -> dict[str, dict[str, tuple[Mapping[str, Any], float]]]:
+        """By metric and protocol: the protocol and the seconds."""
+        there: dict[str, dict[str, tuple[Mapping[str, Any], float]]] = {}
+        try:
+            records = self.directory.metrics()
+        except FmbenchError:
+            return there  # whoever asks for that run will hear of it
+        for record in records:
+            if record.reason != NOT_APPLICABLE:
+                entry = record.protocol, record.seconds
+                there.setdefault(record.metric, {})[canonical(record.protocol)] = entry
+        return there
+
+
+@dataclass(frozen=True)
+class History:
+    """The finished runs of a store, read where they are asked for.
+
+    Args:
+        results: the store.
+    """
+
+    results: Path
+    _read: dict[Path, list[Past]] = field(default_factory=dict)
+
+    def like(self, run: RunRequest) -> Iterator[list[Past]]:
+        """Groups of finished runs on a run's dataset, the most alike first; a group is read when it is asked for."""
+        training = run.training
+        folder = self.results / training.dataset.name
+
+        def alike(runs: list[Past]) -> list[Past]:
+            size = training.train.batch_size
+            return [past for past in runs if past.network == training.network and past.batch_size == size]
+
+        own = self._of(folder / training.method.name)
+        yield alike(own)
+        yield own
+        others = sorted(other for other in folder.glob("*") if other.name != training.method.name)
+        rest = [past for other in others for past in self._of(other)]
+        yield alike(rest)
+        yield rest
+
+    def _of(self, folder: Path) -> list[Past]:
+        """The finished runs of a method on a dataset, the newest configurations first."""
+        if folder not in self._read:
+            newest = sorted(folder.glob("*"), key=lambda path: (-path.stat().st_mtime, path.name))[:CONFIGURATIONS]
+            seeds = [
+                RunDirectory(summary.parent)
+                for configuration in newest
+                for summary in islice(configuration.glob("seed-*/training.json"), SEEDS)
+            ]
+            self._read[folder] = [past for past in map(recall, seeds) if past is not None]
+        return self._read[folder]
+
+
+def recall(directory: RunDirectory) -> Past | None:
+    """A run as a precedent; None if it cannot be read: whoever asks for that run will hear of it."""
+    try:
+        request, summary = directory.request(), directory.training()
+    except FmbenchError:
+        return None
+    if summary is None:
+        return None
+    return Past(
+        directory, request.network, request.train.batch_size, summary.seconds / (summary.steps or request.train.steps)
+    )
+
+
+def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> Estimate | None:
+    """What is left of one cell without what is counted already; notes down what it counts."""
+    parts: list[Estimate | None] = []
+    if directory.training() is None and directory not in counted:
+        counted.add(directory)
+        parts.append(training_left(run, directory, history))
+    records = directory.metrics()
+    for metric in missing(run, directory):
+        number = directory, metric, canonical(run.evaluation.protocol(metric))
+        if number not in counted and not measured(run, records, metric):
+            counted.add(number)
+            parts.append(measurement(run, metric, history))
+    known = [part for part in parts if part is not None]
+    return sum(known, Estimate()) if len(known) == len(parts) else None
+
+
+def training_left(run: RunRequest, directory: RunDirectory, history: History) -> Estimate | None:
+    """The rest of a training, by its own log where that has two lines, for they tell best."""
+    train = run.training.train
+    log = [line for line in files.read_lines(directory.train_log) if {"step", "seconds"} <= set(line)]
+    budget = run.training.budget
+    if budget is not None:
+        spent = log[-1]["seconds"] if log else 0.0
+        return Estimate(max(0.0, budget.seconds - spent)) if budget.seconds else None
+    left = train.steps - (log[-1]["step"] if log else 0)
+    if len(log) > 1:
+        steps, seconds = (log[-1][key] - log[0][key] for key in ("step", "seconds"))
+        return Estimate(left * seconds / steps)
+    return typical(history.like(run), lambda past: left * past.seconds_per_step * train.batch_size / past.batch_size)
+
+
+def measurement(run: RunRequest, metric: str, history: History) -> Estimate | None:
+    """One metric of a run."""
+    protocol = run.evaluation.protocol(metric)
+    key = canonical(protocol)
+    return typical(history.like(run), lambda past: past.cost(metric, protocol, key))
+
+
+def typical(groups: Iterable[list[Past]], cost: Callable[[Past], float | None]) -> Estimate | None:
+    """The median over runs of the first group that tells; None if none does."""
+    for group in groups:
+        told = ((past.directory.path, seconds) for past in group if (seconds := cost(past)) is not None)
+        if costs := dict(islice(told, ENOUGH)):
+            return Estimate(median(costs.values()), frozenset(costs))
+    return None
+
+
+def relative_work(asked: Mapping[str, Any], known: Mapping[str, Any]) -> float:
+    """The points times the steps that one protocol samples over those of another; 1 where neither samples.
+
+    An adaptive solver's steps are not known, so beside one the steps do not count.
+    """
+    samplers = asked.get("sampler"), known.get("sampler")
+    if None in samplers:
+        return 1.0
+    one, other = map(Sampler.model_validate, samplers)
+    steps = one.steps / other.steps if one.steps and other.steps else 1.0
+    return steps * one.samples * one.draws / (other.samples * other.draws)

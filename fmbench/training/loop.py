@@ -1,0 +1,301 @@
+"""The training loop: the only module that knows of Lightning Fabric.
+
+Everything random in a step is a function of (seed, step), so a resumed run repeats an uninterrupted one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch import Tensor
+from torch.nn import Module
+from torch.utils.flop_counter import FlopCounterMode
+
+from fmbench import provenance
+from fmbench.data.base import Dataset
+from fmbench.errors import DivergedError, FmbenchError
+from fmbench.execution import Runtime
+from fmbench.methods.base import Batch, Method
+from fmbench.progress import Watcher
+from fmbench.request.schema import Budget, TrainingRequest
+from fmbench.seeding import reseed
+from fmbench.store.records import TrainingSummary
+from fmbench.store.run import RunDirectory
+from fmbench.training import checkpoints
+from fmbench.training.batches import Batches
+from fmbench.training.devices import Team, portions, rank
+from fmbench.training.interrupts import Interrupted, interrupts
+from fmbench.training.journal import Journal
+from fmbench.training.pace import Charge, Clock, Extent, Progress, Steps, ema_decay, learning_rate
+from fmbench.training.weights import FlatWeights
+
+LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
+
+
+class Trainer:
+    """Trains one method, resuming from its directory's last checkpoint.
+
+    Args:
+        request: what is asked.
+        method: freshly initialised weights.
+        dataset: the data.
+        directory: where checkpoints and the log go.
+        runtime: device, number of devices and of micro-batches, checkpoints, snapshots.
+        charge: what was spent before the first step.
+
+    Raises:
+        FmbenchError: the batch cannot be shared as the runtime says, or too few processes were started.
+    """
+
+    def __init__(
+        self,
+        request: TrainingRequest,
+        method: Method,
+        dataset: Dataset,
+        directory: RunDirectory,
+        runtime: Runtime,
+        charge: Charge,
+    ) -> None:
+        self.settings, self.seed, self.directory = request.train, request.seed, directory
+        self.runtime, self.charge = runtime, charge
+        self.fabric = connect(runtime)
+        self.team = Team(runtime.devices)
+        settings = self.settings
+        self.rows = portions(method, settings.batch_size, self.team, runtime.micro_batches)
+        self.model = self.fabric.setup_module(method)
+        self.weights = FlatWeights(method)
+        self.average = self.weights.vector.detach().clone()
+        self.optimiser = torch.optim.AdamW(
+            [self.weights.vector],
+            lr=settings.lr,
+            betas=(settings.beta1, settings.beta2),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+        self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
+        self.progress = Progress(seconds=charge.seconds, charged=charge.seconds)
+        self.extent = self._extent(request.budget or Budget())
+        self._pending: list[Tensor] = []  # losses still on the device
+
+    def run(self, watcher: Watcher) -> None:
+        """Train to the end of the budget, and write the last checkpoint and the summary.
+
+        Raises:
+            DivergedError: a loss was not finite.
+            Interrupted: Ctrl-C; a checkpoint was written.
+        """
+        names = self.runtime.loggers if self.team.leads else ()
+        with Journal(self.directory, names) as journal:
+            self._resume(journal)
+            self._advance(watcher, journal)
+        self._save()
+        summary = self._summary()
+        if self.team.leads:
+            self.directory.set_training(summary)
+        self.team.wait()  # a teacher's pupil reads both
+
+    def _advance(self, watcher: Watcher, journal: Journal) -> None:
+        """The steps that are left."""
+        progress, extent, snapshots = self.progress, self.extent, self.runtime.snapshots
+        watcher.stage("train", *extent.gauge(progress)[::-1])
+        begun, offset = time.perf_counter(), progress.seconds
+        saved, note = begun, ""
+        self.model.train()
+        with interrupts() as arrived:
+            while not extent.over(progress):
+                marks = extent.marks(progress, snapshots)
+                self._step(progress.step)
+                progress.step += 1
+                now = time.perf_counter()
+                progress.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
+                if progress.step % LOG_EVERY == 0 or extent.over(progress):
+                    self._fetch()
+                    self._log(journal)
+                    rate = progress.step * self.settings.batch_size / progress.seconds
+                    note = f"loss {progress.loss:.4f}  {rate:,.0f} /s"
+                watcher.update(extent.gauge(progress)[0], note)
+                if extent.marks(progress, snapshots) > marks:
+                    self._keep()
+                if unsaved >= self.runtime.checkpoint_seconds or stop:
+                    self._fetch()
+                    self._save()
+                    saved = time.perf_counter()
+                if stop:
+                    raise Interrupted(progress.step)
+
+    def _extent(self, budget: Budget) -> Extent:
+        """How long to train; FLOPs are counted with the fresh weights, so that a resumed run counts the same.
+
+        Raises:
+            FmbenchError: a budget in FLOPs, and torch knows of none in a step.
+        """
+        steps = self.settings.steps
+        if budget.seconds is not None:
+            return Clock(budget.seconds)
+        if budget.flops is not None:
+            with self.team.together():
+                each = self._step_flops(0)
+            if not each:
+                raise FmbenchError("budget.flops: torch counts none in a step of this method; use budget.seconds")
+            (most,) = self.team.highest((budget.flops - self.charge.flops) // each)
+            steps = max(1, int(most))
+        return Steps(steps, self.settings.warmup)
+
+    def _step(self, step: int) -> None:
+        # For layers that draw on their own, as dropout: each process has its own rows.
+        reseed(self.fabric.device, self.seed, "step", step, *([self.team.rank] if self.team.rank else []))
+        rate = learning_rate(self.settings, step, self.extent.decayed(self.progress))
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        with self.team.together():
+            losses = self._descend(self.batches[step])
+            self.weights.gather_gradient(len(losses))
+        # One sum of one vector instead of the buckets of DistributedDataParallel: nothing to overlap in models of this
+        # size, and a parameter that the loss did not touch needs no special care.
+        self.team.average(self.weights.gradient)
+        self.weights.clip_gradient(self.settings.clip)
+        self.optimiser.step()
+        self.average.lerp_(self.weights.vector.detach(), 1 - ema_decay(self.settings, step))
+        self._pending.append(torch.stack(losses).mean())
+
+    def _descend(self, batch: Batch) -> list[Tensor]:
+        """The loss of each micro-batch, its gradient added to the parameters'.
+
+        Every part draws what the whole batch draws, from the start; a coupling is solved again for each.
+        """
+        start = batch.generator.get_state()
+        losses = []
+        for rows in self.rows:
+            batch.generator.set_state(start)
+            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, rows)
+            self.fabric.backward(loss)
+            losses.append(loss.detach())
+        return losses
+
+    def _fetch(self) -> None:
+        """Bring the pending losses from the device, the mean over processes, and check that each is finite."""
+        if not self._pending:
+            return
+        pending = torch.stack(self._pending)
+        self.team.average(pending)
+        losses = pending.tolist()
+        first = self.progress.step - len(losses) + 1
+        self._pending.clear()
+        for step, loss in enumerate(losses, start=first):
+            if not math.isfinite(loss):
+                raise DivergedError(step, loss)
+        self.progress.losses += losses
+
+    def _log(self, journal: Journal) -> None:
+        """Write the mean loss since the last line."""
+        progress = self.progress
+        progress.loss = sum(progress.losses) / len(progress.losses)
+        progress.losses.clear()
+        line = {
+            "loss": progress.loss,
+            "lr": self.optimiser.param_groups[0]["lr"],
+            "seconds": round(progress.seconds, 3),
+            "images_per_second": round(progress.step * self.settings.batch_size / progress.seconds, 1),
+            "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
+        }
+        if self.team.leads:
+            journal.write(progress.step, line)
+
+    def _save(self) -> None:
+        if not self.team.leads:
+            return
+        state = {
+            "method": self.model.module.state_dict(),
+            "average": self.average,
+            "optimiser": self.optimiser.state_dict(),
+            "seconds": self.progress.seconds,
+            "charged": self.progress.charged,
+            "loss": self.progress.loss,
+            "losses": self.progress.losses,
+        }
+        checkpoints.save(self.directory.checkpoints, self.progress.step, state)
+
+    def _keep(self) -> None:
+        """Keep the averaged weights for the learning curve."""
+        if not self.team.leads:
+            return
+        buffers = {name for name, _ in self.model.module.named_buffers()}
+        kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
+        state = {"method": kept, "average": self.average, "seconds": self.progress.seconds}
+        checkpoints.write(self.directory.snapshots, self.progress.step, state)
+
+    def _resume(self, journal: Journal) -> None:
+        """Take up the last checkpoint, and cut the log back to it."""
+        state = checkpoints.load(self.directory.checkpoints, self.fabric.device)
+        if state is not None:
+            self.model.module.load_state_dict(state["method"])
+            self.average.copy_(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.progress = Progress(
+                state["step"],
+                state["seconds"],
+                state.get("charged", self.progress.charged),  # checkpoints of old had no budget in seconds
+                state["loss"],
+                state["losses"],
+            )
+        # What was prepared may differ in the last bit from device to device.
+        self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
+        progress = self.progress
+        progress.seconds, progress.charged = self.team.highest(progress.seconds, progress.charged)
+        if self.team.leads:
+            journal.cut(progress.step)
+
+    def _summary(self) -> TrainingSummary:
+        """What the training cost."""
+        steps = self.progress.step
+        images = steps * self.settings.batch_size + self.charge.images
+        return TrainingSummary(
+            params=sum(parameter.numel() for parameter in self.model.module.parameters()),
+            seconds=self.progress.seconds,
+            images=images,
+            images_per_second=images / self.progress.seconds,
+            peak_memory_bytes=provenance.peak_memory(self.runtime.device),
+            final_loss=self.progress.loss,
+            flops=self._step_flops(steps - 1) * steps + self.charge.flops,
+            steps=steps,
+            devices=self.team.size,
+            micro_batches=self.runtime.micro_batches,
+        )
+
+    def _step_flops(self, step: int) -> float:
+        """Of the whole batch of a step, all devices and micro-batches together; it leaves no trace in the method."""
+        module, batch = self.model.module, self.batches[step]
+        before = {name: value.clone() for name, value in module.state_dict().items()}
+        with FlopCounterMode(display=False) as counter:
+            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, self.rows[0])
+            self.fabric.backward(loss)
+        module.load_state_dict(before)
+        module.zero_grad(set_to_none=True)
+        parts = self.team.size * len(self.rows) if module.shares_batch else 1
+        return float(counter.get_total_flops()) * parts
+
+
+class Gathered(DDPStrategy):
+    """A process a device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
+
+    def setup_module(self, module: Module) -> Module:  # type: ignore[override]  # not wrapped
+        """The module as it is."""
+        return module
+
+
+def connect(runtime: Runtime) -> Fabric:
+    """The devices of a run; with several of them, this process joins the others that torchrun has started.
+
+    Raises:
+        FmbenchError: torchrun has not started as many.
+    """
+    if runtime.devices == 1:
+        return Fabric(accelerator=runtime.device, devices=1)
+    rank(runtime.devices)
+    fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, strategy=Gathered())
+    fabric.launch()
+    return fabric

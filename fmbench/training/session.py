@@ -1,0 +1,180 @@
+"""From a request to trained weights: build the method, train its teacher, prepare it, train it."""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from fmbench import provenance
+from fmbench.data.base import Dataset
+from fmbench.errors import FmbenchError
+from fmbench.execution import Runtime as Runtime  # a part of this module's interface
+from fmbench.methods.base import Method, Preparation, Task
+from fmbench.progress import Watcher
+from fmbench.registry.plugins import Plugins
+from fmbench.request.schema import Component, TrainingRequest
+from fmbench.seeding import derive, stream
+from fmbench.store.records import TrainingSummary
+from fmbench.store.run import RunDirectory
+from fmbench.training import checkpoints, devices
+from fmbench.training.loop import Trainer
+from fmbench.training.pace import Charge
+from fmbench.training.weights import FlatWeights
+
+
+@dataclass(frozen=True)
+class School:
+    """What every training of a run shares, the teacher's and its own."""
+
+    dataset: Dataset
+    plugins: Plugins
+    runtime: Runtime
+    watcher: Watcher
+
+    def build(self, request: TrainingRequest) -> Method:
+        """The method with fresh weights, which depend on the seed alone."""
+        method = build(request, self.dataset, self.plugins)
+        return method.to(self.device)
+
+    @property
+    def device(self) -> str:
+        """Of this process."""
+        return devices.place(self.runtime.device, self.runtime.devices)
+
+    def train(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> None:
+        """Train to the end of the budget, from the last checkpoint if there is one; nothing if that is done.
+
+        Raises:
+            DivergedError: a loss was not finite.
+            Interrupted: Ctrl-C; a checkpoint was written.
+            torch.OutOfMemoryError: the batch does not fit on the device, nor, where the method can share it, in
+                micro-batches of half the size, with which training went on from its last checkpoint.
+        """
+        if directory.training() is not None:
+            return
+        charge = self.prepare(request, method, directory)
+        if not any(parameter.requires_grad for parameter in method.parameters()):
+            self._keep_fitted(method, directory, charge)
+            return
+        try:
+            self.descend(request, method, directory, charge)
+        except torch.OutOfMemoryError:
+            finer = self._finer(request, method)
+            if finer is None:
+                raise
+        else:
+            return
+        # Only here, where the error and all that it held are gone. The method has moved on from its fresh weights.
+        gc.collect()
+        torch.cuda.empty_cache()
+        method = finer.build(request)
+        charge = finer.prepare(request, method, directory)
+        finer.descend(request, method, directory, charge)
+
+    def descend(self, request: TrainingRequest, method: Method, directory: RunDirectory, charge: Charge) -> None:
+        """Train a prepared method."""
+        Trainer(request, method, self.dataset, directory, self.runtime, charge).run(self.watcher)
+
+    def _finer(self, request: TrainingRequest, method: Method) -> School | None:
+        """With micro-batches of half the size, where they can be halved."""
+        runtime = self.runtime
+        parts = 2 * runtime.micro_batches
+        if not method.shares_batch or request.train.batch_size % (parts * runtime.devices):
+            return None
+        return replace(self, runtime=replace(runtime, micro_batches=parts))
+
+    def prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Charge:
+        """What the method does before its first step, and what that cost."""
+        teacher, charge = None, Charge()
+        name = self.plugins.methods.get(request.method.name).teacher
+        if name:
+            spec = self.plugins.methods.get(name)
+            options = {key: option.default for key, option in spec.options.items()}
+            half = request.budget and request.budget.half()
+            asked = request.model_copy(update={"method": Component(name=name, options=options), "budget": half})
+            place = RunDirectory(directory.teacher)
+            teacher = self.build(asked)
+            self.train(asked, teacher, place)
+            teacher = load_averaged(teacher, place, torch.device(self.device))
+            summary = place.training()
+            if summary:
+                charge = Charge(summary.seconds, summary.images, summary.flops or 0.0)
+        begun, counter = time.perf_counter(), FlopCounterMode(display=False)
+        if type(method).prepare is not Method.prepare:
+            device = self.device
+            self.watcher.stage("prepare", 1)
+            x = self.dataset.transform.encode(
+                self.dataset.train.to(device), stream(device, request.seed, "prepare", "data"), torch.float32
+            )
+            generator = stream(device, request.seed, "prepare")
+            # Counting takes time, which is charged too: only where it matters.
+            with counter if request.budget and request.budget.flops else nullcontext():
+                method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
+        seconds, flops = time.perf_counter() - begun, float(counter.get_total_flops())
+        return replace(charge, seconds=charge.seconds + seconds, flops=charge.flops + flops)
+
+    def _keep_fitted(self, method: Method, directory: RunDirectory, charge: Charge) -> None:
+        """A method without trainable parameters is done once prepared: it has seen each training point once."""
+        if devices.rank(self.runtime.devices):
+            return
+        checkpoints.save(directory.checkpoints, 0, {"method": method.state_dict(), "average": None})
+        images = len(self.dataset.train)
+        directory.set_training(
+            TrainingSummary(
+                params=0,
+                seconds=charge.seconds,
+                images=images,
+                images_per_second=images / charge.seconds,
+                peak_memory_bytes=provenance.peak_memory(self.runtime.device),
+                final_loss=None,
+            )
+        )
+
+
+def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins) -> Method:
+    """The method with fresh weights, which depend on the seed alone."""
+    network = plugins.networks.get(request.network.name)
+    classes = plugins.datasets.get(request.dataset.name).classes if request.train.conditional else 0
+    conditions = {"classes": classes} if classes else {}
+    task = Task(
+        shape=dataset.shape,
+        data_rms=dataset.rms(),
+        network=lambda shape: network.load()(shape, **request.network.options, **conditions),
+        size=len(dataset.train),
+        bounds=dataset.transform.bounds,
+        classes=classes,
+        label_dropout=request.train.label_dropout,
+    )
+    torch.manual_seed(derive(request.seed, "initialise"))
+    method = plugins.methods.get(request.method.name).load()(task, **request.method.options)
+    if not isinstance(method, Method):
+        raise TypeError(f"method {request.method.name!r} is a {type(method).__name__}, not a fmbench.api.Method")
+    return method
+
+
+def load_averaged(method: Method, directory: RunDirectory, device: torch.device) -> Method:
+    """The method with the averaged weights of the last checkpoint, ready to be scored.
+
+    Raises:
+        FmbenchError: the checkpoint is gone.
+    """
+    state = checkpoints.load(directory.checkpoints, device)
+    if state is None:
+        raise FmbenchError("its checkpoints were removed: delete the run's directory to train again")
+    return averaged(method, state, device)
+
+
+def averaged(method: Method, state: dict[str, Any], device: torch.device) -> Method:
+    """The method with the buffers and the averaged weights of a checkpoint or snapshot, ready to be scored."""
+    method = method.to(device)
+    whole = state["average"] is None
+    method.load_state_dict(state["method"], strict=whole)  # a snapshot has only the buffers
+    if not whole:
+        FlatWeights(method).assign(state["average"])
+    return method.eval().requires_grad_(requires_grad=False)

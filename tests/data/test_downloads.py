@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from fmbench.data import downloads
+from fmbench.errors import FmbenchError, Unavailable
+
+CONTENT = bytes(range(256)) * 20_000  # several blocks
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Sends CONTENT, the first half of it, or other bytes."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        if self.path == "/absent":
+            self.send_error(404, "Not Found")
+            return
+        body = {"/whole": CONTENT, "/cut": CONTENT[:2_000_000], "/other": b"a login page"}[self.path]
+        self.send_response(200)
+        if self.path != "/other":
+            self.send_header("Content-Length", str(len(CONTENT)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def server(monkeypatch):
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked = []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def one_line(error: pytest.ExceptionInfo[Exception]) -> str:
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_file_is_fetched_once(server, tmp_path):
+    path = tmp_path / "new" / "file"
+    for _ in range(2):
+        assert downloads.fetch(f"{server.url}/whole", path, SHA256) == path
+    assert path.read_bytes() == CONTENT
+    assert server.asked == ["/whole"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_url(tmp_path):
+    source = tmp_path / "source"
+    source.write_bytes(CONTENT)
+    downloads.fetch(source.as_uri(), tmp_path / "file", SHA256)
+    assert (tmp_path / "file").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("page", ["cut", "absent"])
+def test_what_cannot_be_had_whole_leaves_nothing_and_says_what_to_do(server, tmp_path, page):
+    path = tmp_path / "file"
+    with pytest.raises(Unavailable) as error:
+        downloads.fetch(f"{server.url}/{page}", path, SHA256)
+    text = one_line(error)
+    assert f"cannot fetch {server.url}/{page} (" in text
+    assert {"cut": "after 2000000 of 5120000 bytes", "absent": "404"}[page] in text
+    assert f"put the file by hand at {path} (SHA-256 {SHA256})" in text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nobody_listens(tmp_path):
+    with socket.socket() as taken:  # bound but not listening: a connection is refused
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Unavailable, match="put the file by hand") as error:
+            downloads.fetch(f"http://127.0.0.1:{taken.getsockname()[1]}/x", tmp_path / "file", SHA256)
+    one_line(error)
+
+
+def test_something_else_is_sent(server, tmp_path):
+    with pytest.raises(FmbenchError, match=r"sent a file of SHA-256 .*by hand") as error:
+        downloads.fetch(f"{server.url}/other", tmp_path / "file", SHA256)
+    one_line(error)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_damaged_file_is_not_used_again(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(CONTENT[:-1])
+    with pytest.raises(FmbenchError, match="delete it and fetch it again") as error:
+        downloads.fetch("file:///nowhere", path, SHA256)
+    assert str(path) in one_line(error)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "taken").write_bytes(b"")
+    with pytest.raises(Unavailable, match="cannot fetch"):
+        downloads.fetch("file:///nowhere", tmp_path / "taken" / "file", SHA256)
+
+
+def test_the_cache_folder(monkeypatch):
+    monkeypatch.setenv("FMBENCH_CACHE", "/a")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/b")
+    monkeypatch.setenv("HOME", "/c")
+    assert downloads.cache_folder() == Path("/a")
+    monkeypatch.delenv("FMBENCH_CACHE")
+    assert downloads.cache_folder() == Path("/b/fmbench")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert downloads.cache_folder() == Path("/c/.cache/fmbench")

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fmbench.errors import FmbenchError
+from fmbench.networks.mlp import ResidualMLP
+from fmbench.networks.unet import UNet
+from fmbench.registry.discovery import load_plugins
+from fmbench.solvers.nfe import Count, CountedNetwork, counted
+
+NETWORKS = [spec.name for spec in load_plugins(environ={}).networks]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 16, 16)])
+def test_every_network_keeps_the_shape_and_reads_the_time(name, shape, generator):
+    spec = load_plugins(environ={}).networks.get(name)
+    torch.manual_seed(0)
+    network = spec.load()(shape, **{key: option.default for key, option in spec.options.items()})
+    for parameter in network.parameters():  # zero-initialised gates would hide the time
+        torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+    x = torch.randn(2, *shape, generator=generator)
+    early, late = network(torch.tensor([0.1, 0.1]), x), network(torch.tensor([0.9, 0.1]), x)
+    assert early.shape == x.shape
+    assert not torch.allclose(early[0], late[0])
+    torch.testing.assert_close(early[1], late[1])  # a sample's time is its own
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_one_time_for_all_rows_is_that_time_in_every_row(name, generator):
+    spec = load_plugins(environ={}).networks.get(name)
+    network = spec.load()((1, 8, 8), **{key: option.default for key, option in spec.options.items()})
+    x = torch.randn(3, 1, 8, 8, generator=generator)
+    torch.testing.assert_close(network(torch.tensor([0.3]), x), network(torch.full((3,), 0.3), x))
+
+
+def test_mlp_takes_vectors(generator):
+    x = torch.randn(5, 2, generator=generator)
+    assert ResidualMLP((2,), width=8, depth=2, time_width=4)(torch.rand(5), x).shape == (5, 2)
+
+
+def test_mlp_size_is_that_of_its_layers():
+    network = ResidualMLP((2,), width=8, depth=1, time_width=4)
+    time = 2 * (4 * 4 + 4)
+    block = (4 * 24 + 24) + 2 * (8 * 8 + 8)
+    assert sum(p.numel() for p in network.parameters()) == time + (2 * 8 + 8) + block + (8 * 2 + 2)
+
+
+@pytest.mark.parametrize("shape", [(2,), (1, 8, 6), (1, 9, 9)])
+def test_unet_refuses_what_it_cannot_halve(shape):
+    with pytest.raises(FmbenchError, match="needs square images with a side divisible by 2"):
+        UNet(shape, channels=4, levels=2, layers=1, attention=False, dropout=0.0)
+
+
+def test_unet_with_attention_and_three_levels(generator):
+    network = UNet((1, 8, 8), channels=8, levels=3, layers=1, attention=True, dropout=0.0)
+    assert network(torch.rand(2), torch.randn(2, 1, 8, 8, generator=generator)).shape == (2, 1, 8, 8)
+
+
+class TestCounter:
+    @pytest.fixture
+    def network(self):
+        return CountedNetwork(ResidualMLP((2,), width=8, depth=1, time_width=4)).eval()
+
+    def test_calls_rows_and_vjps(self, network):
+        x = torch.randn(3, 2, requires_grad=True)
+        with counted(network) as count:
+            out = network(torch.rand(3), x)
+            torch.autograd.grad(out[:, 0].sum(), x, retain_graph=True)
+            torch.autograd.grad(out[:, 1].sum(), x)
+            network(torch.rand(5), x[:1].expand(5, 2))
+        assert count == Count(calls=2, rows=8, vjps=2)
+
+    def test_blocks_are_separate(self, network):
+        network(torch.rand(3), torch.randn(3, 2))
+        with counted(network) as count:
+            pass
+        assert count == Count()
+
+    def test_guided_calls_count_by_their_rows(self, network):
+        """Two branches in one call of twice the batch are two evaluations a sample."""
+        with counted(network) as count:
+            network(torch.rand(6), torch.randn(6, 2))
+        assert count.rows / 3 == 2

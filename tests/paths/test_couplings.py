@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import numpy as np
+import ot
+import pytest
+import torch
+
+from fmbench.errors import SolverError
+from fmbench.paths import couplings
+
+
+@pytest.fixture
+def points(generator):
+    return torch.randn(64, 3, generator=generator), 0.7 * torch.randn(64, 3, generator=generator) + 1
+
+
+@pytest.mark.parametrize("solver", ["assignment", "emd"])
+class TestMinibatchOT:
+    def test_every_point_is_used_once_and_data_stay_where_they_are(self, points, generator, solver):
+        x0, x1 = points
+        paired, same = couplings.MinibatchOT(solver).pair(x0, x1, generator)
+        assert same is x1  # hence labels stay with their images
+        assert torch.equal(paired.sort(dim=0).values, x0.sort(dim=0).values)
+        assert not torch.equal(paired, x0)
+
+    def test_its_cost_is_that_of_pot(self, points, generator, solver):
+        x0, x1 = points
+        paired, _ = couplings.MinibatchOT(solver).pair(x0, x1, generator)
+        cost = (paired - x1).square().sum(1).mean().item()
+        assert cost == pytest.approx(ot.emd2([], [], ot.dist(x1.double().numpy(), x0.double().numpy())), rel=1e-5)
+
+    def test_its_plan_is_that_of_torchcfm(self, points, generator, solver):
+        """As a matrix, to 1e-5: they would then draw pairs from it with replacement."""
+        sampler = pytest.importorskip("torchcfm.optimal_transport").OTPlanSampler(method="exact")
+        x0, x1 = points
+        paired, _ = couplings.MinibatchOT(solver).pair(x0, x1, generator)
+        ours = (paired[None] == x0[:, None]).all(-1).double().numpy() / len(x0)
+        np.testing.assert_allclose(ours, sampler.get_map(x0, x1), atol=1e-5)
+
+    def test_images_keep_their_shape(self, generator, solver):
+        x0, x1 = (torch.randn(8, 1, 4, 4, generator=generator) for _ in range(2))
+        assert couplings.MinibatchOT(solver).pair(x0, x1, generator)[0].shape == (8, 1, 4, 4)
+
+
+class TestSinkhorn:
+    def test_its_plan_is_that_of_torchcfm(self, points):
+        sampler = pytest.importorskip("torchcfm.optimal_transport").OTPlanSampler(method="sinkhorn", reg=0.5)
+        x0, x1 = points
+        plan = couplings.Sinkhorn(0.5, tolerance=1e-10).plan(x0, x1)
+        np.testing.assert_allclose(plan.T, sampler.get_map(x0, x1), atol=1e-5)
+
+    def test_noise_is_drawn_from_the_rows_of_the_plan(self, points):
+        x0, x1 = points
+        coupling = couplings.Sinkhorn(2.0)
+        plan = coupling.plan(x0, x1)
+        seen = np.zeros_like(plan)
+        for seed in range(2000):
+            paired, _ = coupling.pair(x0, x1, torch.Generator().manual_seed(seed))
+            seen += (paired[:, None] == x0[None]).all(-1).numpy()
+        expected = plan / plan.sum(1, keepdims=True)
+        error = np.sqrt(expected * (1 - expected) / 2000)
+        assert (np.abs(seen / 2000 - expected) < 5 * error + 1e-3).all()
+
+    def test_it_is_seeded(self, points):
+        first, second, other = (
+            couplings.Sinkhorn(2.0).pair(*points, torch.Generator().manual_seed(seed))[0] for seed in (0, 0, 1)
+        )
+        assert torch.equal(first, second)
+        assert not torch.equal(first, other)
+
+    def test_too_little_regularisation_is_refused(self, points):
+        with pytest.raises(SolverError, match=r"Sinkhorn with regularisation 1e-05: .*; raise it"):
+            couplings.Sinkhorn(1e-5).pair(*points, torch.Generator())
+
+
+@pytest.mark.parametrize("coupling", [couplings.MinibatchOT(), couplings.MinibatchOT("emd"), couplings.Sinkhorn(1.0)])
+class TestDegenerateBatches:
+    def test_nan_is_named(self, points, coupling):
+        x0, x1 = points
+        x1[3, 1] = torch.nan
+        with pytest.raises(SolverError, match="not finite"):
+            coupling.pair(x0, x1, torch.Generator())
+
+    def test_equal_points_are_named(self, coupling):
+        with pytest.raises(SolverError, match="all distances of the batch are 2, so no plan"):
+            coupling.pair(torch.zeros(5, 2), torch.ones(5, 2), torch.Generator())

@@ -1,0 +1,52 @@
+"""Steps of each sample's own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from fmbench import paths
+from fmbench.request.schema import Sampler
+from fmbench.solvers.nfe import counted
+from fmbench.solvers.ode import solve
+from fmbench.testing.oracles import oracle_method
+
+pytest.importorskip("torchode")
+from fmbench.solvers.per_sample import solve_each
+
+
+@pytest.mark.parametrize(("path", "predicts"), [(paths.CondOT(), "velocity"), (paths.VE(), "noise")])
+def test_same_end_as_the_batch_and_the_same_steps_alone(law, generator, path, predicts):
+    method = oracle_method(law, path, predicts)
+    x0 = method.source(20, generator)
+    end, steps = solve_each(method, x0, 1e-6, 1e-6)
+    together = solve(method.velocity, x0, method.interval, method="dopri5", rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(end, together, rtol=0, atol=1e-3)
+    for i in (0, 7):
+        with counted(method) as count:
+            alone, own = solve_each(method, x0[i : i + 1], 1e-6, 1e-6)
+        assert own.item() == steps[i].item()
+        assert count.calls == 1 + 6 * own.item()
+        torch.testing.assert_close(alone[0], end[i], rtol=0, atol=1e-6)
+    assert steps.unique().numel() > 1  # the samples do differ
+
+
+def test_the_field_is_never_asked_outside_the_interval(law, generator):
+    method = oracle_method(law, paths.VP(), "noise")
+    seen, velocity = [], method.velocity
+    method.velocity = lambda t, x: seen.append(t) or velocity(t, x)
+    solve_each(method, method.source(8, generator), 1e-4, 1e-4)
+    times = torch.cat(seen)
+    assert method.interval[0] <= times.min()
+    assert times.max() <= method.interval[1]
+
+
+def test_accepted_and_rejected_steps_of_a_batch_are_counted(law, generator):
+    method = oracle_method(law, paths.VE(), "noise")
+    with counted(method) as count:
+        method.sample(16, Sampler(), generator)
+    assert count.calls == 1 + 6 * (count.accepted + count.rejected)
+    assert count.accepted > 5
+    with counted(method) as fixed:
+        method.sample(16, Sampler(name="heun", steps=4), generator)
+    assert (fixed.accepted, fixed.rejected) == (0, 0)
