@@ -23,7 +23,7 @@ from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import RunRequest
 from fmbench.store.run import RunDirectory
 from fmbench.training.loop import Trainer
-from fmbench.training.pace import Charge
+from fmbench.training.pace import Cost
 from fmbench.training.session import build
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
@@ -40,7 +40,7 @@ def ours(run: RunRequest, folder: Path) -> float:
         dataset,
         directory,
         Runtime("cpu"),
-        Charge(),
+        Cost(),
     )
     trainer.run(Silent())
     return trainer.progress.seconds

@@ -29,7 +29,7 @@ from fmbench import commands
 from fmbench.engine.base import Ended, Job
 from fmbench.registry.discovery import load_plugins
 from fmbench.scheduling.dispatch import Orders, run_all
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 
 NOTES = "FMBENCH_BENCHMARK_NOTES"
 TINY = (
@@ -139,13 +139,13 @@ class Nowhere:
 def alone(runs: int) -> None:
     """Schedule runs that nobody carries out."""
     plugins = load_plugins(environ={})
-    watch = Watch(Console(file=io.StringIO()))
+    monitor = GridMonitor(Console(file=io.StringIO()))
     before = resident()
     grid = commands.plan(plugins, methods=["fm-ot"], seeds=list(range(runs)), metrics=["nfe"], assignments=TINY)
     with tempfile.TemporaryDirectory() as folder:
         cells = commands.cells_of(grid, Path(folder))
         begun = time.monotonic()
-        run_all(cells, plugins, Path(folder), Nowhere(), Orders("cpu"), watch)
+        run_all(cells, plugins, Path(folder), Nowhere(), Orders("cpu"), monitor)
         seconds = time.monotonic() - begun
     print(f"{runs} runs that nobody carries out: {seconds / runs * 1e3:.1f} ms each, {seconds:.1f} s")
     print(f"memory {before / 2**20:.0f} MiB before, {resident() / 2**20:.0f} MiB at most")

@@ -18,7 +18,7 @@ from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
 from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import Cell, Orders, run_all
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.locks import store_lock
 from fmbench.store.run import RunDirectory, find_runs
 
@@ -95,9 +95,9 @@ def execute(
         FmbenchError: the device is not here, the store cannot be written, or another command uses it.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
-    watch = None if console is None else Watch(console)
+    monitor = None if console is None else GridMonitor(console)
     orders = Orders(device, snapshots=snapshots)
-    return carry_out(cells_of(runs, results), plugins, results=results, orders=orders, watch=watch)
+    return carry_out(cells_of(runs, results), plugins, results=results, orders=orders, monitor=monitor)
 
 
 def carry_out(
@@ -107,7 +107,7 @@ def carry_out(
     results: Path = Path("results"),
     orders: Orders | None = None,
     engine: Engine | None = None,
-    watch: Watch | None = None,
+    monitor: GridMonitor | None = None,
 ) -> Outcome:
     """Carry out a grid (what of it is not yet done) and read its rows.
 
@@ -117,15 +117,15 @@ def carry_out(
         results: the store.
         orders: how to carry it out.
         engine: where; None for this process, the only place that knows plugins registered from Python.
-        watch: told of what happens; None for lines on standard error.
+        monitor: told of what happens; None for lines on standard error.
 
     Raises:
         FmbenchError: the device is not here, the store cannot be written, or another command uses it.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
-    watch = watch or Watch(Console(stderr=True, highlight=False))
+    monitor = monitor or GridMonitor(Console(stderr=True, highlight=False))
     with store_lock(results):
-        done = run_all(cells, plugins, results, engine or Inline(plugins, watch.console), orders or Orders(), watch)
+        done = run_all(cells, plugins, results, engine or Inline(plugins, monitor.console), orders or Orders(), monitor)
     return Outcome(rows_of(cells, results), done)
 
 

@@ -1,28 +1,17 @@
-"""What a run tells while it works: a bar on a terminal, and its status.json for whoever looks from elsewhere."""
+"""What long work tells while it goes on: its stages and how far it is in each, shown as a bar on a terminal."""
 
 from __future__ import annotations
 
-import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
-from msgspec import structs
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-from fmbench.store.records import StatusRecord
-from fmbench.store.run import RunDirectory
-
-HEARTBEAT = 1.0  # seconds between two reports of a run
-SLOT = "FMBENCH_SLOT"  # the environment variable in which an engine says where it placed a run
 
 
-class Watcher(Protocol):
-    """Told about a run's stages."""
+class Progress(Protocol):
+    """Told about the stages of a piece of work."""
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """A stage of `total` units begins, `done` of them already behind it."""
@@ -32,93 +21,47 @@ class Watcher(Protocol):
 
 
 class Silent:
-    """A watcher that says nothing."""
+    """Shows nothing."""
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """Ignored."""
 
     def update(self, done: int, note: str = "") -> None:
         """Ignored."""
-
-
-class Reporter:
-    """Keeps status.json up to date, and passes everything on to another watcher.
-
-    Args:
-        directory: of the run.
-        steps: optimiser steps asked for.
-        watcher: told as well.
-    """
-
-    def __init__(self, directory: RunDirectory, steps: int, watcher: Watcher) -> None:
-        self._directory, self._watcher = directory, watcher
-        self._written = self._begun = time.monotonic()
-        self._before = 0
-        slot = os.environ.get(SLOT, "")
-        self.status = StatusRecord(state="running", steps=steps, slot=slot, host=socket.gethostname(), pid=os.getpid())
-        self._write()
-
-    def enter_evaluation(self, step: int) -> None:
-        """Training is over."""
-        self._write(stage="evaluate", step=step, doing="", done=0, total=0, note="", left=None)
-
-    def stage(self, name: str, total: int, done: int = 0) -> None:
-        """A stage of `total` units begins, `done` of them already behind it."""
-        self._watcher.stage(name, total, done)
-        self._begun, self._before = time.monotonic(), done
-        self._write(doing=name, total=total, done=done, note="", left=None)
-
-    def update(self, done: int, note: str = "") -> None:
-        """`done` units of the stage are behind it."""
-        self._watcher.update(done, note)
-        now = time.monotonic()
-        if now - self._written < HEARTBEAT:
-            return
-        status = self.status
-        left = (now - self._begun) / (done - self._before) * (status.total - done) if done > self._before else None
-        in_steps = status.doing == "train" and status.total == status.steps  # a budget may count seconds
-        step = done if in_steps else status.step
-        self._write(done=done, note=note, left=left, step=step)
-
-    def _write(self, **changes: Any) -> None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        self.status = structs.replace(self.status, **changes, updated_at=now)
-        self._directory.set_status(self.status)
-        self._written = time.monotonic()
 
 
 class Bar:
     """A rich progress bar: run, stage, a note (loss and rate) and the time left."""
 
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress = progress
+    def __init__(self, display: bars.Progress, title: str) -> None:
+        self._display = display
         self._title = title
-        self._task: TaskID | None = None
+        self._task: bars.TaskID | None = None
 
     def stage(self, name: str, total: int, done: int = 0) -> None:
         """Start a new bar in place of the last."""
         if self._task is not None:
-            self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(f"{self._title}  {name}", total=total, completed=done, note="")
+            self._display.remove_task(self._task)
+        self._task = self._display.add_task(f"{self._title}  {name}", total=total, completed=done, note="")
 
     def update(self, done: int, note: str = "") -> None:
         """Move the bar."""
         if self._task is not None:
-            self._progress.update(self._task, completed=done, note=note)
+            self._display.update(self._task, completed=done, note=note)
 
 
 @contextmanager
-def watching(console: Console, title: str) -> Iterator[Watcher]:
-    """A watcher for one run: a bar if the console is a terminal, else silence."""
+def progress_bar(console: Console, title: str) -> Iterator[Progress]:
+    """A bar for one piece of work if the console is a terminal, else silence."""
     if not console.is_terminal:
         yield Silent()
         return
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
-        TimeRemainingColumn(),
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(bar_width=24),
+        bars.TaskProgressColumn(),
+        bars.TextColumn("{task.fields[note]}", style="dim"),
+        bars.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield Bar(progress, title)
+    with bars.Progress(*columns, console=console, transient=True) as display:
+        yield Bar(display, title)

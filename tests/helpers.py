@@ -11,7 +11,7 @@ from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import Orders
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 
 TINY = (
@@ -47,7 +47,7 @@ def carry_out(
     plugins = plugins or load_plugins(environ={})
     cells = commands.cells_of(runs, root)
     orders = Orders("cpu", snapshots=snapshots, retry=("failed", "timeout"))
-    return commands.carry_out(cells, plugins, results=root, orders=orders, watch=Watch(Console(quiet=True)))
+    return commands.carry_out(cells, plugins, results=root, orders=orders, monitor=GridMonitor(Console(quiet=True)))
 
 
 def numbers(root: Path, run: RunRequest) -> dict[str, float]:

@@ -25,12 +25,12 @@ def command(
 
     From what `fmbench eval --metrics portrait` recorded: no weights are needed.
     """
-    from fmbench.progress import watching  # here, so that --help does not wait for pydantic
+    from fmbench.progress import progress_bar  # here, so that --help does not wait for pydantic
     from fmbench.report.animation import animate
     from fmbench.report.figures import Order
     from fmbench.report.figures.select import dataset_of
 
     shown = dataset or dataset_of(results_dir)
-    with watching(Console(stderr=True), shown) as watcher:
-        animate(Order(results_dir, shown, tuple(names(methods or ""))), output, watcher)
+    with progress_bar(Console(stderr=True), shown) as progress:
+        animate(Order(results_dir, shown, tuple(names(methods or ""))), output, progress)
     typer.echo(f"wrote {output}")

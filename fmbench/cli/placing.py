@@ -127,13 +127,13 @@ def carry_out(
     from fmbench import commands
     from fmbench.report.sheet import sheets
     from fmbench.report.terminal import rich_table
-    from fmbench.scheduling.monitor import LiveWatch, Watch
+    from fmbench.scheduling.monitor import GridMonitor, LiveMonitor
 
     engine = place.build(plugins, orders, results, console)
     live = console.is_terminal and place.engine != "inline"  # which has a bar of its own
-    watch = LiveWatch(console) if live else Watch(console)
+    monitor = LiveMonitor(console) if live else GridMonitor(console)
     try:
-        outcome = commands.carry_out(cells, plugins, results=results, orders=orders, engine=engine, watch=watch)
+        outcome = commands.carry_out(cells, plugins, results=results, orders=orders, engine=engine, monitor=monitor)
     except KeyboardInterrupt:
         console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

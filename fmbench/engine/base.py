@@ -6,9 +6,9 @@ import signal
 from dataclasses import dataclass
 from typing import Protocol
 
+from fmbench.run.exits import REFUSED
 from fmbench.store.run import RunDirectory
 
-DONE, FAILED, REFUSED, BUSY, INTERRUPTED = 0, 1, 2, 75, 130  # exit statuses of a run's process
 GRACE = 30.0  # seconds that a run gets to write a checkpoint once it is asked to stop
 
 

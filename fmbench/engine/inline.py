@@ -7,9 +7,10 @@ from collections import deque
 
 from rich.console import Console
 
-from fmbench.engine.base import BUSY, Ended, Job
-from fmbench.progress import watching
+from fmbench.engine.base import Ended, Job
+from fmbench.progress import progress_bar
 from fmbench.registry.plugins import Plugins
+from fmbench.run.exits import BUSY
 from fmbench.store.locks import BusyError
 
 
@@ -41,8 +42,8 @@ class Inline:
         asked = job.directory.job()
         runtime, begun = worker.runtime_of(asked), time.monotonic()
         try:
-            with watching(self._console, job.name) as watcher:
-                code = worker.EXIT[stages.execute(asked.runs, job.directory, self._plugins, runtime, watcher).state]
+            with progress_bar(self._console, job.name) as progress:
+                code = worker.EXIT[stages.execute(asked.runs, job.directory, self._plugins, runtime, progress).state]
         except BusyError:
             code = BUSY
         return [Ended(job, code, time.monotonic() - begun)]

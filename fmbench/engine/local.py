@@ -16,7 +16,7 @@ from fmbench.engine.base import GRACE, Ended, Job
 from fmbench.engine.process import last_line
 from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
-from fmbench.progress import SLOT
+from fmbench.run.reporter import SLOT
 
 TICK = 0.5  # seconds between two looks at the clock
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmbench.engine.base import GRACE
-from fmbench.progress import SLOT
+from fmbench.run.reporter import SLOT
 from fmbench.store.run import RunDirectory
 
 

@@ -19,7 +19,7 @@ from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.methods.base import Method
 from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.features import Features
-from fmbench.progress import Watcher
+from fmbench.progress import Progress
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec
 from fmbench.request.schema import Sampler
@@ -88,7 +88,7 @@ class Evaluation:
         sampler: how samples are drawn.
         seed: of the run; the same seed gives every method the same noise.
         device: where to compute.
-        watcher: told of progress.
+        progress: told of progress.
         snapshots: weights kept during training, where any were.
     """
 
@@ -100,7 +100,7 @@ class Evaluation:
     sampler: Sampler
     seed: int
     device: torch.device
-    watcher: Watcher
+    progress: Progress
     snapshots: Sequence[Snapshot] = ()
     _sets: dict[int, Samples] = field(default_factory=dict)
     _features: dict[str, Features] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class Evaluation:
         wanted, size = sampler.samples, sampler.batch_size
         parts, nfe, total = [], [], Count()
         begun = time.perf_counter()
-        self.watcher.stage(f"sample ({sampler.name}), set {index + 1}", wanted)
+        self.progress.stage(f"sample ({sampler.name}), set {index + 1}", wanted)
         for batch in range(-(-wanted // size)):
             # The first set keeps the streams that single sets had.
             generator = self.stream("sample", batch) if index == 0 else self.stream("sample", batch, "set", index)
@@ -177,7 +177,7 @@ class Evaluation:
             parts.append(self.dataset.transform.decode(x.double()).cpu())
             nfe.append(round(count.rows / size, 6))  # shares of a call add up to whole ones but for rounding
             total.add(count)
-            self.watcher.update(min(wanted, (batch + 1) * size), f"{nfe[-1]:.0f} NFE")
+            self.progress.update(min(wanted, (batch + 1) * size), f"{nfe[-1]:.0f} NFE")
         seconds = time.perf_counter() - begun
         return Samples(torch.cat(parts)[:wanted], nfe, total, seconds, provenance.peak_memory(str(self.device)))
 

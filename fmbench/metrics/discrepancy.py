@@ -66,7 +66,7 @@ class Discrepancy(Metric):
         median = float(torch.nn.functional.pdist(reference[:OF_MEDIAN]).median())
         values = []
         for name, kernel in {"energy-distance": energy_kernel, "mmd2": gaussian_kernel(median)}.items():
-            evaluation.watcher.stage(name, len(generated) + 1)
+            evaluation.progress.stage(name, len(generated) + 1)
             values += [_value(name, kernel, generated, reference), _value(f"{name}-floor", kernel, true, reference)]
         return values
 

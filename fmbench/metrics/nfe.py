@@ -52,7 +52,7 @@ class PerSampleNFE(Metric):
         """The mean, with the least and the most of any sample."""
         flow, sampler = evaluation.flow(), evaluation.sampler
         x0 = flow.source(self.samples, evaluation.stream("per-sample"))
-        evaluation.watcher.stage("NFE of single samples", 1)
+        evaluation.progress.stage("NFE of single samples", 1)
         with counted(flow) as one:
             flow.velocity(flow.interval[0], x0[:1])
         _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)

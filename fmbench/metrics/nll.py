@@ -76,10 +76,10 @@ class NLL(Metric):
     def _density(self, evaluation: Evaluation, n: int, settings: LikelihoodSettings, batch_size: int) -> LogDensity:
         """Of the first n test points, in nats: the model's log-density of x plus log |dx / d raw|."""
         dataset, parts = evaluation.dataset, []
-        evaluation.watcher.stage("likelihood", n)
+        evaluation.progress.stage("likelihood", n)
         for index, raw in enumerate(dataset.test[:n].to(evaluation.device).split(batch_size)):
             parts.append(self._log_prob(raw, index, evaluation, settings))
-            evaluation.watcher.update(min(n, (index + 1) * batch_size))
+            evaluation.progress.update(min(n, (index + 1) * batch_size))
         errors = [part.error for part in parts if part.error is not None]
         return LogDensity(torch.cat([part.value for part in parts]), torch.cat(errors) if errors else None)
 
@@ -143,11 +143,11 @@ class VariationalBound(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The bound over the whole test set, one dequantisation draw a point."""
         dataset, parts = evaluation.dataset, []
-        evaluation.watcher.stage("variational bound", len(dataset.test))
+        evaluation.progress.stage("variational bound", len(dataset.test))
         for index, raw in enumerate(dataset.test.to(evaluation.device).split(self.batch_size)):
             generator = evaluation.stream("bound", index)
             parts.append(evaluation.method.bound(dataset.transform.encode(raw, generator), generator))
-            evaluation.watcher.update(min(len(dataset.test), (index + 1) * self.batch_size))
+            evaluation.progress.update(min(len(dataset.test), (index + 1) * self.batch_size))
         each = in_units(dataset.transform.log_jacobian(dataset.dimension) - torch.cat(parts), dataset)
         return [MetricValue("vlb", float(each.mean()), None, unit_of(dataset), "vlb", len(each))]
 

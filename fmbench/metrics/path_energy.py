@@ -42,7 +42,7 @@ class PathEnergy(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """NPE, with the two numbers that it is made of; its error is that of the choice of points."""
         method, dataset = evaluation.flow(), evaluation.dataset
-        evaluation.watcher.stage("path energy", REPEATS + 1)
+        evaluation.progress.stage("path energy", REPEATS + 1)
         generator = evaluation.stream("path energy", "choice")
         pool = method.source(POOL << self.levels, evaluation.stream("path energy", "source"))
         data = dataset.transform.encode(dataset.train.to(pool.device), generator)
@@ -54,7 +54,7 @@ class PathEnergy(Metric):
         for index, x in enumerate(sources):
             y = spread(data, self.levels, generator)
             squared.append(squared_wasserstein2(x[:, :channels].flatten(1).cpu(), y.flatten(1).cpu()))
-            evaluation.watcher.update(index + 1)
+            evaluation.progress.update(index + 1)
         mean_energy, mean_squared = sum(energy) / REPEATS, sum(squared) / REPEATS
         _, error = mean_and_error([e / w for e, w in zip(energy, squared, strict=True)])
         details = {"path_energy": mean_energy, "w2_squared": mean_squared, "repeats": REPEATS}

@@ -67,13 +67,13 @@ class Portrait(Metric):
         parts: list[tuple[str, Part]] = [("straightness", followed) if flows else ("inside", drawn)]
         parts += [("mass", partial(mass, family=family))] if family else []
         values = []
-        evaluation.watcher.stage("portrait", len(parts))
+        evaluation.progress.stage("portrait", len(parts))
         for done, (name, measure) in enumerate(parts):
             try:
                 values += measure(evaluation, window)
             except SolverError as error:
                 values.append(MetricValue(name, None, reason=str(error)))
-            evaluation.watcher.update(done + 1)
+            evaluation.progress.update(done + 1)
         return [*values, inside(window, dataset.test, "inside-floor"), *true_mass(evaluation, window)]
 
 

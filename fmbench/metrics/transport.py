@@ -68,7 +68,7 @@ class Wasserstein(Metric):
         reference = truth.reference(evaluation.dataset, size)
         generated = [one.raw for one in evaluation.samples]
         true = [truth.second(evaluation.dataset, size)]
-        evaluation.watcher.stage("W2", len(generated) + 1)
+        evaluation.progress.stage("W2", len(generated) + 1)
         return [
             self._exact("w2", generated, reference),
             self._exact("w2-floor", true, reference),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 
 from fmbench.errors import FmbenchError
-from fmbench.progress import Watcher
+from fmbench.progress import Progress
 from fmbench.report.figures.flow import LETTERS, frame, note
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.style import COLOURS, SMALL, figure
@@ -37,13 +37,13 @@ STRAY = 0.1  # share of points outside the window from which on a panel tells it
 PALETTE = 64  # colours of a GIF
 
 
-def animate(order: Order, output: Path, watcher: Watcher) -> None:
+def animate(order: Order, output: Path, progress: Progress) -> None:
     """Write the flow of the methods asked for.
 
     Args:
         order: whose; every row must be a flow. Without rows, all flows that have a portrait.
         output: a .gif or .mp4 file; the same store gives the same bytes of a GIF.
-        watcher: told of progress.
+        progress: told of progress.
 
     Raises:
         FmbenchError: the suffix is another, there is no ffmpeg for an MP4, nothing to show, or no way to write.
@@ -53,11 +53,11 @@ def animate(order: Order, output: Path, watcher: Watcher) -> None:
     count = (min(len(ways_of(one)) for one in shown) - 1) * BETWEEN + 1
     with figure(*size(len(shown))) as picture:
         scene = Scene(picture, shown, order.dataset)
-        watcher.stage("animate", count)
+        progress.stage("animate", count)
         images = []
         for index in range(count):
             images.append(scene.at(index / (count - 1)))
-            watcher.update(index + 1)
+            progress.update(index + 1)
     write(images, output)
 
 

@@ -16,10 +16,11 @@ from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError
 from fmbench.execution import Runtime
 from fmbench.metrics.base import Evaluation, Snapshot
-from fmbench.progress import Reporter, Silent, Watcher
+from fmbench.progress import Progress, Silent
 from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
+from fmbench.run.reporter import StatusReporter
 from fmbench.store.coverage import missing
 from fmbench.store.files import write_text
 from fmbench.store.locks import run_lock
@@ -27,11 +28,11 @@ from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
 from fmbench.training.interrupts import Interrupted
-from fmbench.training.session import School, averaged, load_averaged
+from fmbench.training.session import TrainingSession, averaged, load_averaged
 
 
 def execute(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, watcher: Watcher
+    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, progress: Progress
 ) -> StatusRecord:
     """Carry out what of one directory's runs is not yet done; a failure becomes their status instead of an exception.
 
@@ -40,7 +41,7 @@ def execute(
         directory: where it lives.
         plugins: where its parts come from.
         runtime: how to carry it out.
-        watcher: told of progress.
+        progress: told of progress.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; the run is left queued and the same request resumes it.
@@ -49,7 +50,7 @@ def execute(
     """
     asked = runs[0].training.train.steps
     with run_lock(directory.path / "run.json"):
-        reporter = Reporter(directory, asked, watcher)
+        reporter = StatusReporter(directory, asked, progress)
         try:
             with deterministic():
                 _train_and_evaluate(runs, directory, plugins, runtime, reporter)
@@ -83,32 +84,32 @@ def assist(request: TrainingRequest, directory: RunDirectory, plugins: Plugins, 
     """
     try:
         with deterministic():
-            school = school_of(request, plugins, runtime, Silent())
-            school.train(request, school.build(request), directory)
+            session = session_for(request, plugins, runtime, Silent())
+            session.train(request, session.build(request), directory)
     except Interrupted as stop:
         raise KeyboardInterrupt from stop
 
 
-def school_of(request: TrainingRequest, plugins: Plugins, runtime: Runtime, watcher: Watcher) -> School:
+def session_for(request: TrainingRequest, plugins: Plugins, runtime: Runtime, progress: Progress) -> TrainingSession:
     """The data, and everything else that a training needs."""
     dataset: Dataset = plugins.datasets.get(request.dataset.name).load()(**request.dataset.options)
-    return School(dataset, plugins, runtime, watcher)
+    return TrainingSession(dataset, plugins, runtime, progress)
 
 
 def _train_and_evaluate(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, reporter: Reporter
+    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, reporter: StatusReporter
 ) -> None:
     request, begun = runs[0].training, time.perf_counter()
     spec = plugins.methods.get(request.method.name)
     origin = plugins.methods.origin(spec.name)
     environment = provenance.environment(spec.factory, origin, runtime)
-    school = school_of(request, plugins, runtime, reporter)
+    session = session_for(request, plugins, runtime, reporter)
     summary = directory.training()
     if summary is None:
-        method = school.build(request)
+        method = session.build(request)
         if not any(directory.checkpoints.glob("*")):  # who began it, should other code go on with it
             directory.set_environment("train", environment)
-        school.train(request, method, directory)
+        session.train(request, method, directory)
         summary = directory.training()
     steps = summary.steps if summary else None
     reporter.enter_evaluation(request.train.steps if steps is None else steps)
@@ -116,7 +117,7 @@ def _train_and_evaluate(
         wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
         if wanted:
             directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
-            evaluation = evaluation_of(run, directory, plugins, school)
+            evaluation = evaluation_of(run, directory, plugins, session)
             evaluate(run, directory, evaluation, plugins.metrics, wanted)
             cost = {
                 "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
@@ -125,28 +126,28 @@ def _train_and_evaluate(
             directory.set_environment("evaluate", {**environment, **cost})
 
 
-def evaluation_of(run: RunRequest, directory: RunDirectory, plugins: Plugins, school: School) -> Evaluation:
+def evaluation_of(run: RunRequest, directory: RunDirectory, plugins: Plugins, session: TrainingSession) -> Evaluation:
     """The trained weights with all that a metric may look at."""
-    request, device = run.training, torch.device(school.runtime.device)
+    request, device = run.training, torch.device(session.runtime.device)
     kept = reversed(checkpoints.newest_first(directory.snapshots))
     return Evaluation(
-        method=load_averaged(school.build(request), directory, device),
+        method=load_averaged(session.build(request), directory, device),
         method_spec=plugins.methods.get(request.method.name),
-        dataset=school.dataset,
+        dataset=session.dataset,
         dataset_spec=plugins.datasets.get(request.dataset.name),
         extractors=plugins.extractors,
         sampler=run.evaluation.sampler,
         seed=request.seed,
         device=device,
-        watcher=school.watcher,
-        snapshots=[snapshot(path, school, request, device) for path in kept],
+        progress=session.progress,
+        snapshots=[snapshot(path, session, request, device) for path in kept],
     )
 
 
-def snapshot(path: Path, school: School, request: TrainingRequest, device: torch.device) -> Snapshot:
+def snapshot(path: Path, session: TrainingSession, request: TrainingRequest, device: torch.device) -> Snapshot:
     """Weights kept during training."""
     state = torch.load(path, map_location=device, weights_only=True)
-    return Snapshot(state["step"], state["seconds"], lambda: averaged(school.build(request), state, device))
+    return Snapshot(state["step"], state["seconds"], lambda: averaged(session.build(request), state, device))
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One run, in one process, from one directory: `python -m fmbench.run.worker RUN_DIR`.
 
 What to do stands in run.json and job.json, what came of it goes into the same directory, and the exit status says how
-it ended (`engine.base`). Whoever starts it, and wherever, only chooses the place.
+it ended (`exits`). Whoever starts it, and wherever, only chooses the place.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from types import FrameType
 
 import torch
 
-from fmbench.engine.base import BUSY, DONE, FAILED, INTERRUPTED, REFUSED
 from fmbench.errors import FmbenchError
 from fmbench.execution import Runtime
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
 from fmbench.run import stages
+from fmbench.run.exits import BUSY, DONE, FAILED, INTERRUPTED, REFUSED
 from fmbench.store.locks import BusyError
 from fmbench.store.records import JobRecord
 from fmbench.store.run import RunDirectory

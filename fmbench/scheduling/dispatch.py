@@ -14,12 +14,13 @@ from msgspec import structs
 from rich.console import Console
 
 from fmbench import provenance
-from fmbench.engine.base import BUSY, INTERRUPTED, Ended, Engine, Job
+from fmbench.engine.base import Ended, Engine, Job
 from fmbench.errors import FmbenchError
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
+from fmbench.run.exits import BUSY, INTERRUPTED
 from fmbench.scheduling.estimate import estimate
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.coverage import complete
 from fmbench.store.locks import is_held
 from fmbench.store.records import JobRecord, StatusRecord
@@ -89,7 +90,7 @@ def is_stale(directory: RunDirectory, plugins: Plugins) -> bool:
 
 
 def run_all(
-    cells: Sequence[Cell], plugins: Plugins, results: Path, engine: Engine, orders: Orders, watch: Watch
+    cells: Sequence[Cell], plugins: Plugins, results: Path, engine: Engine, orders: Orders, monitor: GridMonitor
 ) -> bool:
     """Carry out what is not yet done; one run's failure does not stop the others.
 
@@ -99,7 +100,7 @@ def run_all(
         results: the store.
         engine: places the processes.
         orders: how to carry it out.
-        watch: told of what happens.
+        monitor: told of what happens.
 
     Returns:
         Whether every number that was asked for is there now.
@@ -108,20 +109,20 @@ def run_all(
         FmbenchError: the device is not here, or the store cannot be written.
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
-    chosen = choose(cells, plugins, orders, watch.console)
+    chosen = choose(cells, plugins, orders, monitor.console)
     left = []
     try:
         for directory in longest_first(chosen, results):
             left.append(prepare(directory, chosen[directory], orders))
             engine.submit(left[-1])
-        with watch.over(left):
+        with monitor.over(left):
             while left:
                 for ended in engine.wait(POLL):
-                    watch.ended(ended, settle(ended))
+                    monitor.ended(ended, settle(ended))
                     left.remove(ended.job)
-                watch.look()
+                monitor.look()
     except KeyboardInterrupt:
-        watch.console.print("stopping: every run writes a checkpoint; Ctrl-C again kills them", soft_wrap=True)
+        monitor.console.print("stopping: every run writes a checkpoint; Ctrl-C again kills them", soft_wrap=True)
         raise
     finally:
         try:

@@ -24,7 +24,7 @@ SHOWN = 24  # running runs in the live table
 FILES_A_SECOND = 500
 
 
-class Watch:
+class GridMonitor:
     """A line for every run that has ended.
 
     Args:
@@ -39,7 +39,7 @@ class Watch:
 
     @contextmanager
     def over(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """Watch these."""
+        """GridMonitor these."""
         self._left, self._all, self._begun = list(jobs), len(jobs), time.monotonic()
         yield
 
@@ -56,12 +56,12 @@ class Watch:
         self.console.print(f"{escape(count + ended.job.name)}: {end}{reason}", soft_wrap=True)
 
 
-class LiveWatch(Watch):
+class LiveMonitor(GridMonitor):
     """Also a table of what runs: step, loss, rate and time left of each, and how far the grid is."""
 
     @contextmanager
     def over(self, jobs: Sequence[Job]) -> Iterator[None]:
-        """Watch these."""
+        """GridMonitor these."""
         with super().over(jobs), Live(console=self.console, auto_refresh=False, transient=True) as self._live:
             yield
 

@@ -61,7 +61,7 @@ class StatusRecord(Record, frozen=True, kw_only=True):
         doing: what the process is at, as "nll", while it runs.
         done: how much of that, out of `total`.
         total: in units of its own.
-        note: what else is worth watching, as the loss and the rate.
+        note: what else is worth a look, as the loss and the rate.
         left: seconds that `doing` will still take, at its rate so far.
         slot: where it runs, as "gpu 1".
         host: machine of its process.

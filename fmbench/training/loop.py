@@ -20,7 +20,7 @@ from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError, FmbenchError
 from fmbench.execution import Runtime
 from fmbench.methods.base import Batch, Method
-from fmbench.progress import Watcher
+from fmbench.progress import Progress
 from fmbench.request.schema import Budget, TrainingRequest
 from fmbench.seeding import reseed
 from fmbench.store.records import TrainingSummary
@@ -30,7 +30,7 @@ from fmbench.training.batches import Batches
 from fmbench.training.devices import Team, portions, rank
 from fmbench.training.interrupts import Interrupted, interrupts
 from fmbench.training.journal import Journal
-from fmbench.training.pace import Charge, Clock, Extent, Progress, Steps, ema_decay, learning_rate
+from fmbench.training.pace import AfterSeconds, AfterSteps, Cost, StoppingRule, TrainingState, ema_decay, learning_rate
 from fmbench.training.weights import FlatWeights
 
 LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
@@ -45,7 +45,7 @@ class Trainer:
         dataset: the data.
         directory: where checkpoints and the log go.
         runtime: device, number of devices and of micro-batches, checkpoints, snapshots.
-        charge: what was spent before the first step.
+        cost: what was spent before the first step.
 
     Raises:
         FmbenchError: the batch cannot be shared as the runtime says, or too few processes were started.
@@ -58,10 +58,10 @@ class Trainer:
         dataset: Dataset,
         directory: RunDirectory,
         runtime: Runtime,
-        charge: Charge,
+        cost: Cost,
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
-        self.runtime, self.charge = runtime, charge
+        self.runtime, self.cost = runtime, cost
         self.fabric = connect(runtime)
         self.team = Team(runtime.devices)
         settings = self.settings
@@ -77,11 +77,11 @@ class Trainer:
             fused=True,
         )
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
-        self.progress = Progress(seconds=charge.seconds, charged=charge.seconds)
-        self.extent = self._extent(request.budget or Budget())
+        self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
+        self.rule = self._stopping_rule(request.budget or Budget())
         self._pending: list[Tensor] = []  # losses still on the device
 
-    def run(self, watcher: Watcher) -> None:
+    def run(self, progress: Progress) -> None:
         """Train to the end of the budget, and write the last checkpoint and the summary.
 
         Raises:
@@ -91,43 +91,43 @@ class Trainer:
         names = self.runtime.loggers if self.team.leads else ()
         with Journal(self.directory, names) as journal:
             self._resume(journal)
-            self._advance(watcher, journal)
+            self._advance(progress, journal)
         self._save()
         summary = self._summary()
         if self.team.leads:
             self.directory.set_training(summary)
         self.team.wait()  # a teacher's pupil reads both
 
-    def _advance(self, watcher: Watcher, journal: Journal) -> None:
+    def _advance(self, progress: Progress, journal: Journal) -> None:
         """The steps that are left."""
-        progress, extent, snapshots = self.progress, self.extent, self.runtime.snapshots
-        watcher.stage("train", *extent.gauge(progress)[::-1])
-        begun, offset = time.perf_counter(), progress.seconds
+        state, rule, snapshots = self.state, self.rule, self.runtime.snapshots
+        progress.stage("train", *rule.gauge(state)[::-1])
+        begun, offset = time.perf_counter(), state.seconds
         saved, note = begun, ""
         self.model.train()
         with interrupts() as arrived:
-            while not extent.over(progress):
-                marks = extent.marks(progress, snapshots)
-                self._step(progress.step)
-                progress.step += 1
+            while not rule.over(state):
+                marks = rule.marks(state, snapshots)
+                self._step(state.step)
+                state.step += 1
                 now = time.perf_counter()
-                progress.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
-                if progress.step % LOG_EVERY == 0 or extent.over(progress):
+                state.seconds, unsaved, stop = self.team.highest(offset + now - begun, now - saved, len(arrived))
+                if state.step % LOG_EVERY == 0 or rule.over(state):
                     self._fetch()
                     self._log(journal)
-                    rate = progress.step * self.settings.batch_size / progress.seconds
-                    note = f"loss {progress.loss:.4f}  {rate:,.0f} /s"
-                watcher.update(extent.gauge(progress)[0], note)
-                if extent.marks(progress, snapshots) > marks:
+                    rate = state.step * self.settings.batch_size / state.seconds
+                    note = f"loss {state.loss:.4f}  {rate:,.0f} /s"
+                progress.update(rule.gauge(state)[0], note)
+                if rule.marks(state, snapshots) > marks:
                     self._keep()
                 if unsaved >= self.runtime.checkpoint_seconds or stop:
                     self._fetch()
                     self._save()
                     saved = time.perf_counter()
                 if stop:
-                    raise Interrupted(progress.step)
+                    raise Interrupted(state.step)
 
-    def _extent(self, budget: Budget) -> Extent:
+    def _stopping_rule(self, budget: Budget) -> StoppingRule:
         """How long to train; FLOPs are counted with the fresh weights, so that a resumed run counts the same.
 
         Raises:
@@ -135,27 +135,26 @@ class Trainer:
         """
         steps = self.settings.steps
         if budget.seconds is not None:
-            return Clock(budget.seconds)
+            return AfterSeconds(budget.seconds)
         if budget.flops is not None:
             with self.team.together():
                 each = self._step_flops(0)
             if not each:
                 raise FmbenchError("budget.flops: torch counts none in a step of this method; use budget.seconds")
-            (most,) = self.team.highest((budget.flops - self.charge.flops) // each)
+            (most,) = self.team.highest((budget.flops - self.cost.flops) // each)
             steps = max(1, int(most))
-        return Steps(steps, self.settings.warmup)
+        return AfterSteps(steps, self.settings.warmup)
 
     def _step(self, step: int) -> None:
         # For layers that draw on their own, as dropout: each process has its own rows.
         reseed(self.fabric.device, self.seed, "step", step, *([self.team.rank] if self.team.rank else []))
-        rate = learning_rate(self.settings, step, self.extent.decayed(self.progress))
+        rate = learning_rate(self.settings, step, self.rule.decayed(self.state))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         with self.team.together():
             losses = self._descend(self.batches[step])
             self.weights.gather_gradient(len(losses))
-        # One sum of one vector instead of the buckets of DistributedDataParallel: nothing to overlap in models of this
-        # size, and a parameter that the loss did not touch needs no special care.
+        # One sum of one vector, not DistributedDataParallel's buckets: a parameter without a gradient needs no care.
         self.team.average(self.weights.gradient)
         self.weights.clip_gradient(self.settings.clip)
         self.optimiser.step()
@@ -183,41 +182,41 @@ class Trainer:
         pending = torch.stack(self._pending)
         self.team.average(pending)
         losses = pending.tolist()
-        first = self.progress.step - len(losses) + 1
+        first = self.state.step - len(losses) + 1
         self._pending.clear()
         for step, loss in enumerate(losses, start=first):
             if not math.isfinite(loss):
                 raise DivergedError(step, loss)
-        self.progress.losses += losses
+        self.state.losses += losses
 
     def _log(self, journal: Journal) -> None:
         """Write the mean loss since the last line."""
-        progress = self.progress
-        progress.loss = sum(progress.losses) / len(progress.losses)
-        progress.losses.clear()
+        state = self.state
+        state.loss = sum(state.losses) / len(state.losses)
+        state.losses.clear()
         line = {
-            "loss": progress.loss,
+            "loss": state.loss,
             "lr": self.optimiser.param_groups[0]["lr"],
-            "seconds": round(progress.seconds, 3),
-            "images_per_second": round(progress.step * self.settings.batch_size / progress.seconds, 1),
+            "seconds": round(state.seconds, 3),
+            "images_per_second": round(state.step * self.settings.batch_size / state.seconds, 1),
             "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
         }
         if self.team.leads:
-            journal.write(progress.step, line)
+            journal.write(state.step, line)
 
     def _save(self) -> None:
         if not self.team.leads:
             return
-        state = {
+        checkpoint = {
             "method": self.model.module.state_dict(),
             "average": self.average,
             "optimiser": self.optimiser.state_dict(),
-            "seconds": self.progress.seconds,
-            "charged": self.progress.charged,
-            "loss": self.progress.loss,
-            "losses": self.progress.losses,
+            "seconds": self.state.seconds,
+            "charged": self.state.charged,
+            "loss": self.state.loss,
+            "losses": self.state.losses,
         }
-        checkpoints.save(self.directory.checkpoints, self.progress.step, state)
+        checkpoints.save(self.directory.checkpoints, self.state.step, checkpoint)
 
     def _keep(self) -> None:
         """Keep the averaged weights for the learning curve."""
@@ -225,49 +224,49 @@ class Trainer:
             return
         buffers = {name for name, _ in self.model.module.named_buffers()}
         kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
-        state = {"method": kept, "average": self.average, "seconds": self.progress.seconds}
-        checkpoints.write(self.directory.snapshots, self.progress.step, state)
+        checkpoint = {"method": kept, "average": self.average, "seconds": self.state.seconds}
+        checkpoints.write(self.directory.snapshots, self.state.step, checkpoint)
 
     def _resume(self, journal: Journal) -> None:
         """Take up the last checkpoint, and cut the log back to it."""
-        state = checkpoints.load(self.directory.checkpoints, self.fabric.device)
-        if state is not None:
-            self.model.module.load_state_dict(state["method"])
-            self.average.copy_(state["average"])
-            self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress(
-                state["step"],
-                state["seconds"],
-                state.get("charged", self.progress.charged),  # checkpoints of old had no budget in seconds
-                state["loss"],
-                state["losses"],
+        checkpoint = checkpoints.load(self.directory.checkpoints, self.fabric.device)
+        if checkpoint is not None:
+            self.model.module.load_state_dict(checkpoint["method"])
+            self.average.copy_(checkpoint["average"])
+            self.optimiser.load_state_dict(checkpoint["optimiser"])
+            self.state = TrainingState(
+                checkpoint["step"],
+                checkpoint["seconds"],
+                checkpoint.get("charged", self.state.charged),  # checkpoints of old had no budget in seconds
+                checkpoint["loss"],
+                checkpoint["losses"],
             )
         # What was prepared may differ in the last bit from device to device.
         self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
-        progress = self.progress
-        progress.seconds, progress.charged = self.team.highest(progress.seconds, progress.charged)
+        state = self.state
+        state.seconds, state.charged = self.team.highest(state.seconds, state.charged)
         if self.team.leads:
-            journal.cut(progress.step)
+            journal.cut(state.step)
 
     def _summary(self) -> TrainingSummary:
         """What the training cost."""
-        steps = self.progress.step
-        images = steps * self.settings.batch_size + self.charge.images
+        steps = self.state.step
+        images = steps * self.settings.batch_size + self.cost.images
         return TrainingSummary(
             params=sum(parameter.numel() for parameter in self.model.module.parameters()),
-            seconds=self.progress.seconds,
+            seconds=self.state.seconds,
             images=images,
-            images_per_second=images / self.progress.seconds,
+            images_per_second=images / self.state.seconds,
             peak_memory_bytes=provenance.peak_memory(self.runtime.device),
-            final_loss=self.progress.loss,
-            flops=self._step_flops(steps - 1) * steps + self.charge.flops,
+            final_loss=self.state.loss,
+            flops=self._step_flops(steps - 1) * steps + self.cost.flops,
             steps=steps,
             devices=self.team.size,
             micro_batches=self.runtime.micro_batches,
         )
 
     def _step_flops(self, step: int) -> float:
-        """Of the whole batch of a step, all devices and micro-batches together; it leaves no trace in the method."""
+        """Count the FLOPs of a step's whole batch on all devices; it leaves no trace in the method."""
         module, batch = self.model.module, self.batches[step]
         before = {name: value.clone() for name, value in module.state_dict().items()}
         with FlopCounterMode(display=False) as counter:

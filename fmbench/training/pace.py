@@ -10,7 +10,7 @@ from fmbench.request.schema import Train
 
 
 @dataclass(frozen=True)
-class Charge:
+class Cost:
     """What a method did before its first step, as its teacher's training: it counts as training.
 
     Args:
@@ -25,40 +25,40 @@ class Charge:
 
 
 @dataclass
-class Progress:
-    """How far training is, and what it cost so far, the charge included."""
+class TrainingState:
+    """How far training is, and what it cost so far, what came before the first step included."""
 
     step: int = 0
     seconds: float = 0.0
     charged: float = 0.0
-    """Of the seconds those before the first step."""
+    """How many of the seconds came before the first step."""
     loss: float = math.nan
     losses: list[float] = field(default_factory=list)
-    """Of the steps since the last line of the log."""
+    """The losses of the steps since the last line of the log."""
 
 
-class Extent(ABC):
+class StoppingRule(ABC):
     """When training ends."""
 
     @abstractmethod
-    def over(self, progress: Progress) -> bool:
+    def over(self, state: TrainingState) -> bool:
         """Whether the budget is spent."""
 
     @abstractmethod
-    def decayed(self, progress: Progress) -> float:
+    def decayed(self, state: TrainingState) -> float:
         """How much of the learning rate's decay lies behind, from 0 to 1."""
 
     @abstractmethod
-    def marks(self, progress: Progress, count: int) -> int:
+    def marks(self, state: TrainingState, count: int) -> int:
         """How many of `count` marks, laid evenly over the budget, are reached."""
 
     @abstractmethod
-    def gauge(self, progress: Progress) -> tuple[int, int]:
+    def gauge(self, state: TrainingState) -> tuple[int, int]:
         """(done, total) in the unit of the budget, for a progress bar."""
 
 
 @dataclass(frozen=True)
-class Steps(Extent):
+class AfterSteps(StoppingRule):
     """A number of optimiser steps.
 
     Args:
@@ -69,50 +69,50 @@ class Steps(Extent):
     steps: int
     warmup: int
 
-    def over(self, progress: Progress) -> bool:
+    def over(self, state: TrainingState) -> bool:
         """After the last step."""
-        return progress.step >= self.steps
+        return state.step >= self.steps
 
-    def decayed(self, progress: Progress) -> float:
+    def decayed(self, state: TrainingState) -> float:
         """From the end of the warm-up to the last step."""
-        return max(0.0, (progress.step - self.warmup) / max(1, self.steps - self.warmup))
+        return max(0.0, (state.step - self.warmup) / max(1, self.steps - self.warmup))
 
-    def marks(self, progress: Progress, count: int) -> int:
+    def marks(self, state: TrainingState, count: int) -> int:
         """The i-th lies at step i steps / count, rounded down."""
-        return sum(self.steps * (i + 1) // count <= progress.step for i in range(count))
+        return sum(self.steps * (i + 1) // count <= state.step for i in range(count))
 
-    def gauge(self, progress: Progress) -> tuple[int, int]:
+    def gauge(self, state: TrainingState) -> tuple[int, int]:
         """In steps."""
-        return progress.step, self.steps
+        return state.step, self.steps
 
 
 @dataclass(frozen=True)
-class Clock(Extent):
+class AfterSeconds(StoppingRule):
     """A number of seconds, and at least one step.
 
     Args:
-        seconds: all that training may take, what is charged to it included.
+        seconds: all that training may take, preparation included.
     """
 
     seconds: float
 
-    def over(self, progress: Progress) -> bool:
+    def over(self, state: TrainingState) -> bool:
         """After the step in which time runs out."""
-        return progress.step > 0 and progress.seconds >= self.seconds
+        return state.step > 0 and state.seconds >= self.seconds
 
-    def decayed(self, progress: Progress) -> float:
-        """The share that is spent of the time that the charge left."""
-        left = self.seconds - progress.charged
-        return min(1.0, max(0.0, progress.seconds - progress.charged) / left) if left > 0 else 0.0
+    def decayed(self, state: TrainingState) -> float:
+        """The share that is spent of the time that preparation left."""
+        left = self.seconds - state.charged
+        return min(1.0, max(0.0, state.seconds - state.charged) / left) if left > 0 else 0.0
 
-    def marks(self, progress: Progress, count: int) -> int:
-        """The i-th lies at i / count of the time that the charge left."""
-        return count if self.over(progress) else int(self.decayed(progress) * count)
+    def marks(self, state: TrainingState, count: int) -> int:
+        """The i-th lies at i / count of the time that preparation left."""
+        return count if self.over(state) else int(self.decayed(state) * count)
 
-    def gauge(self, progress: Progress) -> tuple[int, int]:
+    def gauge(self, state: TrainingState) -> tuple[int, int]:
         """In seconds."""
         total = math.ceil(self.seconds)
-        return min(total, int(progress.seconds)), total
+        return min(total, int(state.seconds)), total
 
 
 def learning_rate(settings: Train, step: int, decayed: float) -> float:

@@ -16,7 +16,7 @@ from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 from fmbench.execution import Runtime as Runtime  # a part of this module's interface
 from fmbench.methods.base import Method, Preparation, Task
-from fmbench.progress import Watcher
+from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import Component, TrainingRequest
 from fmbench.seeding import derive, stream
@@ -24,18 +24,18 @@ from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, devices
 from fmbench.training.loop import Trainer
-from fmbench.training.pace import Charge
+from fmbench.training.pace import Cost
 from fmbench.training.weights import FlatWeights
 
 
 @dataclass(frozen=True)
-class School:
+class TrainingSession:
     """What every training of a run shares, the teacher's and its own."""
 
     dataset: Dataset
     plugins: Plugins
     runtime: Runtime
-    watcher: Watcher
+    progress: Progress
 
     def build(self, request: TrainingRequest) -> Method:
         """The method with fresh weights, which depend on the seed alone."""
@@ -58,12 +58,12 @@ class School:
         """
         if directory.training() is not None:
             return
-        charge = self.prepare(request, method, directory)
+        cost = self.prepare(request, method, directory)
         if not any(parameter.requires_grad for parameter in method.parameters()):
-            self._keep_fitted(method, directory, charge)
+            self._keep_fitted(method, directory, cost)
             return
         try:
-            self.descend(request, method, directory, charge)
+            self.descend(request, method, directory, cost)
         except torch.OutOfMemoryError:
             finer = self._finer(request, method)
             if finer is None:
@@ -74,14 +74,14 @@ class School:
         gc.collect()
         torch.cuda.empty_cache()
         method = finer.build(request)
-        charge = finer.prepare(request, method, directory)
-        finer.descend(request, method, directory, charge)
+        cost = finer.prepare(request, method, directory)
+        finer.descend(request, method, directory, cost)
 
-    def descend(self, request: TrainingRequest, method: Method, directory: RunDirectory, charge: Charge) -> None:
+    def descend(self, request: TrainingRequest, method: Method, directory: RunDirectory, cost: Cost) -> None:
         """Train a prepared method."""
-        Trainer(request, method, self.dataset, directory, self.runtime, charge).run(self.watcher)
+        Trainer(request, method, self.dataset, directory, self.runtime, cost).run(self.progress)
 
-    def _finer(self, request: TrainingRequest, method: Method) -> School | None:
+    def _finer(self, request: TrainingRequest, method: Method) -> TrainingSession | None:
         """With micro-batches of half the size, where they can be halved."""
         runtime = self.runtime
         parts = 2 * runtime.micro_batches
@@ -89,9 +89,9 @@ class School:
             return None
         return replace(self, runtime=replace(runtime, micro_batches=parts))
 
-    def prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Charge:
+    def prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Cost:
         """What the method does before its first step, and what that cost."""
-        teacher, charge = None, Charge()
+        teacher, cost = None, Cost()
         name = self.plugins.methods.get(request.method.name).teacher
         if name:
             spec = self.plugins.methods.get(name)
@@ -104,11 +104,11 @@ class School:
             teacher = load_averaged(teacher, place, torch.device(self.device))
             summary = place.training()
             if summary:
-                charge = Charge(summary.seconds, summary.images, summary.flops or 0.0)
+                cost = Cost(summary.seconds, summary.images, summary.flops or 0.0)
         begun, counter = time.perf_counter(), FlopCounterMode(display=False)
         if type(method).prepare is not Method.prepare:
             device = self.device
-            self.watcher.stage("prepare", 1)
+            self.progress.stage("prepare", 1)
             x = self.dataset.transform.encode(
                 self.dataset.train.to(device), stream(device, request.seed, "prepare", "data"), torch.float32
             )
@@ -117,9 +117,9 @@ class School:
             with counter if request.budget and request.budget.flops else nullcontext():
                 method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
         seconds, flops = time.perf_counter() - begun, float(counter.get_total_flops())
-        return replace(charge, seconds=charge.seconds + seconds, flops=charge.flops + flops)
+        return replace(cost, seconds=cost.seconds + seconds, flops=cost.flops + flops)
 
-    def _keep_fitted(self, method: Method, directory: RunDirectory, charge: Charge) -> None:
+    def _keep_fitted(self, method: Method, directory: RunDirectory, cost: Cost) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""
         if devices.rank(self.runtime.devices):
             return
@@ -128,9 +128,9 @@ class School:
         directory.set_training(
             TrainingSummary(
                 params=0,
-                seconds=charge.seconds,
+                seconds=cost.seconds,
                 images=images,
-                images_per_second=images / charge.seconds,
+                images_per_second=images / cost.seconds,
                 peak_memory_bytes=provenance.peak_memory(self.runtime.device),
                 final_loss=None,
             )

@@ -11,12 +11,13 @@ import pytest
 from rich.console import Console
 
 from fmbench import commands
-from fmbench.engine.base import INTERRUPTED, Job
+from fmbench.engine.base import Job
 from fmbench.engine.slurm import Slurm, Task
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
+from fmbench.run.exits import INTERRUPTED
 from fmbench.scheduling.dispatch import Orders, prepare
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
 
@@ -24,7 +25,7 @@ FAULTY = Path(__file__).with_name("faulty.py")
 PLUGINS = load_plugins([FAULTY], environ={})
 
 
-class WhileRunning(Watch):
+class WhileRunning(GridMonitor):
     """Does something once, when a run's process has said that it runs."""
 
     def __init__(self, action):
@@ -39,14 +40,14 @@ class WhileRunning(Watch):
             self._action(running[0])
 
 
-def run_on(engine, runs, root, watch=None, **orders):
+def run_on(engine, runs, root, monitor=None, **orders):
     return commands.carry_out(
         commands.cells_of(runs, root),
         PLUGINS,
         results=root,
         engine=engine,
         orders=Orders("cpu", plugins=[FAULTY], checkpoint_seconds=0.001, **orders),
-        watch=watch or Watch(Console(quiet=True)),
+        monitor=monitor or GridMonitor(Console(quiet=True)),
     )
 
 
@@ -82,8 +83,8 @@ class TestRay:
 
     def test_a_killed_process_is_a_failed_row_and_a_retry_resumes_it(self, cluster, tmp_path):
         (run,) = tiny_plan("train.steps=40", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
-        watch = WhileRunning(lambda status: os.kill(status.pid, signal.SIGKILL))
-        assert not run_on(self.engine(), [run], tmp_path, watch).complete
+        monitor = WhileRunning(lambda status: os.kill(status.pid, signal.SIGKILL))
+        assert not run_on(self.engine(), [run], tmp_path, monitor).complete
         directory = RunDirectory.of(tmp_path, run)
         assert directory.status().state == "failed"
         assert "SIGKILL" in directory.status().reason

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from fmbench import commands, progress
+from fmbench import commands
 from fmbench.registry.discovery import load_plugins
-from fmbench.run import evaluate
+from fmbench.run import evaluate, reporter
 from fmbench.scheduling.dispatch import Orders
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store import locks
 from fmbench.store.locks import BusyError, store_lock
 from fmbench.store.run import RunDirectory, find_runs
@@ -165,15 +165,15 @@ def test_nothing_is_decided_by_the_clock(tmp_path, monkeypatch):
     (run,) = tiny_plan(methods=["fm-ot"], metrics=["nfe"])
     carry_out([run], tmp_path / "forwards")
     monkeypatch.setattr(time, "time", lambda: Backwards.now(UTC).timestamp())
-    for module in (evaluate, progress, locks):
+    for module in (evaluate, reporter, locks):
         monkeypatch.setattr(module, "datetime", Backwards)
     directory = RunDirectory.of(tmp_path / "backwards", run)
     orders = Orders("cpu", checkpoint_seconds=0.0)
     for renewed in (False, True):
         again = replace(orders, renew=renewed)
-        quiet = Watch(Console(quiet=True))
+        quiet = GridMonitor(Console(quiet=True))
         cells = [(run, directory)]
-        assert commands.carry_out(cells, PLUGINS, results=tmp_path / "backwards", orders=again, watch=quiet).complete
+        assert commands.carry_out(cells, PLUGINS, results=tmp_path / "backwards", orders=again, monitor=quiet).complete
         assert numbers(tmp_path / "backwards", run) == numbers(tmp_path / "forwards", run)
     lines = (directory.path / "metrics.jsonl").read_text().splitlines()
     first, *_, last = [json.loads(line)["measured_at"] for line in lines]
@@ -247,6 +247,8 @@ def test_foreign_files_among_the_runs_are_left_alone(tmp_path):
     foreign = [directory.path / "notes.txt", directory.checkpoints / "mine.pt", tmp_path / "digits" / "README"]
     for path in foreign:
         path.write_text("mine")
-    quiet = Watch(Console(quiet=True))
-    assert commands.carry_out([(run, directory)], PLUGINS, results=tmp_path, orders=Orders("cpu"), watch=quiet).complete
+    quiet = GridMonitor(Console(quiet=True))
+    assert commands.carry_out(
+        [(run, directory)], PLUGINS, results=tmp_path, orders=Orders("cpu"), monitor=quiet
+    ).complete
     assert {path.read_text() for path in foreign} == {"mine"}

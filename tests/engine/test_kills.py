@@ -19,7 +19,7 @@ from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
 from fmbench.scheduling.dispatch import Orders, prepare
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -80,8 +80,8 @@ def test_a_truncated_checkpoint_gives_way_to_the_one_before_with_the_same_number
     assert carry_out([run], tmp_path / "whole").complete
     directory = RunDirectory.of(tmp_path / "torn", run)
     orders = Orders("cpu", checkpoint_seconds=0.0)
-    quiet = Watch(Console(quiet=True))
-    commands.carry_out([(run, directory)], PLUGINS, results=tmp_path / "torn", orders=orders, watch=quiet)
+    quiet = GridMonitor(Console(quiet=True))
+    commands.carry_out([(run, directory)], PLUGINS, results=tmp_path / "torn", orders=orders, monitor=quiet)
     newest, before = checkpoints.newest_first(directory.checkpoints)
     assert [newest.stem, before.stem] == ["step-000000006", "step-000000005"]
     newest.write_bytes(newest.read_bytes()[:2000])

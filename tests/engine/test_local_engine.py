@@ -16,8 +16,9 @@ from fmbench.engine.local import Local, Slot, choose, slots_of
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.specs import Spec
+from fmbench.run import exits
 from fmbench.scheduling.dispatch import Orders, prepare
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
 
@@ -32,7 +33,7 @@ def run_on(engine, runs, root, **orders):
         results=root,
         engine=engine,
         orders=Orders("cpu", plugins=[FAULTY], **orders),
-        watch=Watch(Console(quiet=True)),
+        monitor=GridMonitor(Console(quiet=True)),
     )
 
 
@@ -93,7 +94,7 @@ def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
     runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=["slow", "fm-ot"], metrics=["nfe"])
     engine = Local(slots_of(1, None, 1), plugins=[FAULTY])
 
-    class Assassin(Watch):
+    class Assassin(GridMonitor):
         done = False
 
         def look(self):
@@ -101,10 +102,10 @@ def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
                 self.done = True
                 engine._server._process.kill()
 
-    watch = Assassin(Console(quiet=True))
+    monitor = Assassin(Console(quiet=True))
     cells = commands.cells_of(runs, tmp_path)
     orders = Orders("cpu", plugins=[FAULTY])
-    outcome = commands.carry_out(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, watch=watch)
+    outcome = commands.carry_out(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, monitor=monitor)
     states = {row.label: row.status for row in outcome.rows}
     assert states["fm-ot"] == "done"
     # Killed with its server, or stopped by it in time: it is not done, and says so.
@@ -170,7 +171,7 @@ def test_a_run_knows_its_share_of_the_cores_and_the_command_that_asked_for_it(tm
         (None, "its process was lost: word"),
         (3, "its process ended with exit status 3: word"),
         (-9, "its process was killed by SIGKILL, perhaps by the system for want of memory: word"),
-        (base.REFUSED, "word"),
+        (exits.REFUSED, "word"),
     ],
 )
 def test_a_cause_in_words(code, told):

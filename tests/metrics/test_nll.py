@@ -45,7 +45,7 @@ def evaluation_of(law, generator, n=300, path=None):
         sampler=Sampler(),
         seed=0,
         device=torch.device("cpu"),
-        watcher=Silent(),
+        progress=Silent(),
     )
 
 

@@ -53,8 +53,8 @@ def middle(image):
 
 
 def test_points_move_from_noise_to_data_and_the_end_stands_still(store):
-    watcher = Noted()
-    animate(order(store, "fm-ot", "ddpm"), store / "a.gif", watcher)
+    progress = Noted()
+    animate(order(store, "fm-ot", "ddpm"), store / "a.gif", progress)
     with Image.open(store / "a.gif") as film:
         places, times = [], []
         for index in range(film.n_frames):
@@ -65,7 +65,7 @@ def test_points_move_from_noise_to_data_and_the_end_stands_still(store):
     assert places == sorted(places)
     assert places[-1] - places[0] == pytest.approx(3 / 8 * 2.1 * animation.DPI, rel=0.06)  # 3 of the window's 8
     assert times == [50] * 9 + [1500]
-    assert watcher.calls == [("animate", 10), *range(1, 11)]
+    assert progress.calls == [("animate", 10), *range(1, 11)]
 
 
 def test_between_recorded_frames_points_go_straight():

@@ -13,7 +13,7 @@ from fmbench.request.schema import Train
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, pace
-from fmbench.training.session import School
+from fmbench.training.session import TrainingSession
 from tests import helpers
 
 PLUGINS = load_plugins(environ={})
@@ -30,9 +30,9 @@ def plan(*assignments, **said):
 def learn(run, folder, **runtime):
     """Train alone; what it cost."""
     dataset = PLUGINS.datasets.get("digits").load()()
-    school = School(dataset, PLUGINS, Runtime("cpu", **runtime), Silent())
+    session = TrainingSession(dataset, PLUGINS, Runtime("cpu", **runtime), Silent())
     directory = RunDirectory(folder)
-    school.train(run.training, school.build(run.training), directory)
+    session.train(run.training, session.build(run.training), directory)
     return directory.training()
 
 
@@ -142,11 +142,11 @@ class TestSeconds:
         assert own.images == 16 * (own.steps + teacher.steps)
 
     def test_the_rate_follows_the_time_that_the_charge_left(self):
-        clock, settings = pace.Clock(10.0), Train(lr=1.0, warmup=4)
+        rule, settings = pace.AfterSeconds(10.0), Train(lr=1.0, warmup=4)
 
         def rate(step, seconds):
-            progress = pace.Progress(step, seconds, charged=2.0)
-            return pace.learning_rate(settings, step, clock.decayed(progress))
+            state = pace.TrainingState(step, seconds, charged=2.0)
+            return pace.learning_rate(settings, step, rule.decayed(state))
 
         assert rate(0, 2.0) == 0.25
         assert rate(9, 2.0) == 1.0
@@ -154,13 +154,13 @@ class TestSeconds:
         assert rate(9, 11.0) == 0.0
 
     def test_a_charge_beyond_the_budget_leaves_one_step(self):
-        clock = pace.Clock(1.0)
-        assert not clock.over(pace.Progress(0, 2.0, charged=2.0))
-        assert clock.over(pace.Progress(1, 2.0, charged=2.0))
-        assert clock.decayed(pace.Progress(0, 2.0, charged=2.0)) == 0.0
+        rule = pace.AfterSeconds(1.0)
+        assert not rule.over(pace.TrainingState(0, 2.0, charged=2.0))
+        assert rule.over(pace.TrainingState(1, 2.0, charged=2.0))
+        assert rule.decayed(pace.TrainingState(0, 2.0, charged=2.0)) == 0.0
 
     def test_marks_and_gauge(self):
-        clock = pace.Clock(10.5)
-        seen = [clock.marks(pace.Progress(1, seconds, charged=0.5), 2) for seconds in (0.5, 5.4, 5.6, 10.4, 10.5)]
+        rule = pace.AfterSeconds(10.5)
+        seen = [rule.marks(pace.TrainingState(1, seconds, charged=0.5), 2) for seconds in (0.5, 5.4, 5.6, 10.4, 10.5)]
         assert seen == [0, 0, 1, 1, 2]
-        assert clock.gauge(pace.Progress(1, 4.2)) == (4, 11)
+        assert rule.gauge(pace.TrainingState(1, 4.2)) == (4, 11)

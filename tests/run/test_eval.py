@@ -15,7 +15,7 @@ from fmbench.metrics.base import MetricValue
 from fmbench.registry.discovery import load_plugins
 from fmbench.run.evaluate import records
 from fmbench.scheduling.dispatch import Orders
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import TINY, carry_out, tiny_plan
 
@@ -32,8 +32,8 @@ def store(tmp_path):
 def measure(root, *, renew=False, assignments=(), **said):
     plugins = load_plugins(environ={})
     cells = commands.plan_evaluation(plugins, results=root, assignments=[*SAMPLING, *assignments], **said)
-    watch = Watch(Console(quiet=True))
-    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", renew=renew), watch=watch)
+    monitor = GridMonitor(Console(quiet=True))
+    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", renew=renew), monitor=monitor)
     return cells, outcome
 
 

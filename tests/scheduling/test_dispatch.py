@@ -12,9 +12,9 @@ from fmbench import commands
 from fmbench.engine import base
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
-from fmbench.run import worker
+from fmbench.run import exits, worker
 from fmbench.scheduling.dispatch import Orders, is_stale, longest_first, prepare, settle, verdict
-from fmbench.scheduling.monitor import LiveWatch, Watch
+from fmbench.scheduling.monitor import GridMonitor, LiveMonitor
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
@@ -42,9 +42,9 @@ def prepared(tmp_path):
 def said(runs, root, plugins, **orders):
     """A grid in this process, and what it said."""
     text = io.StringIO()
-    watch = Watch(Console(file=text, width=200))
+    monitor = GridMonitor(Console(file=text, width=200))
     cells = commands.cells_of(runs, root)
-    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", **orders), watch=watch)
+    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", **orders), monitor=monitor)
     return outcome, text.getvalue()
 
 
@@ -122,14 +122,14 @@ class TestHowItEnded:
         [
             ("done", 0, False, "done"),
             ("failed", 1, False, "failed"),
-            ("queued", base.INTERRUPTED, False, "queued"),
-            ("running", base.INTERRUPTED, False, "queued"),
+            ("queued", exits.INTERRUPTED, False, "queued"),
+            ("running", exits.INTERRUPTED, False, "queued"),
             ("running", -9, False, "failed"),
             ("running", None, False, "failed"),
             ("queued", 1, False, "failed"),
-            ("running", base.BUSY, False, "failed"),
-            ("queued", base.BUSY, False, "queued"),
-            ("queued", base.INTERRUPTED, True, "timeout"),
+            ("running", exits.BUSY, False, "failed"),
+            ("queued", exits.BUSY, False, "queued"),
+            ("queued", exits.INTERRUPTED, True, "timeout"),
             ("running", -9, True, "timeout"),
             ("done", 0, True, "done"),
         ],
@@ -153,16 +153,16 @@ class TestHowItEnded:
 
 class TestWorker:
     def test_without_a_directory_or_a_job_it_is_one_line(self, tmp_path, capsys):
-        assert worker.main([]) == base.REFUSED
+        assert worker.main([]) == exits.REFUSED
         assert capsys.readouterr().err == "usage: python -m fmbench.run.worker RUN_DIR\n"
-        assert worker.main([str(tmp_path)]) == base.REFUSED
+        assert worker.main([str(tmp_path)]) == exits.REFUSED
         assert "job.json is not there" in capsys.readouterr().err
 
     def test_a_run_in_use_is_not_touched(self, prepared, monkeypatch, capsys):
         _, directory, _ = prepared
         monkeypatch.setattr("fmbench.store.locks.PATIENCE", 0.1)
         with run_lock(directory.path / "run.json"):
-            assert worker.main([str(directory.path)]) == base.BUSY
+            assert worker.main([str(directory.path)]) == exits.BUSY
         assert "another process carries out" in capsys.readouterr().err
         assert directory.status().state == "queued"
 
@@ -186,10 +186,10 @@ def test_the_live_table_shows_what_runs(prepared):
     running = {"state": "running", "slot": "gpu 1", "doing": "train", "done": 1200, "total": 2400}
     directory.set_status(StatusRecord(**running, note="loss 0.2  9,000 /s", left=75.0))
     text = io.StringIO()
-    watch = LiveWatch(Console(file=text, width=120, force_terminal=True, highlight=False))
-    with watch.over([job, other]):
-        watch.look()
-        watch.ended(base.Ended(other, 1, 3.0), StatusRecord(state="failed", reason="[no] memory"))
+    monitor = LiveMonitor(Console(file=text, width=120, force_terminal=True, highlight=False))
+    with monitor.over([job, other]):
+        monitor.look()
+        monitor.ended(base.Ended(other, 1, 3.0), StatusRecord(state="failed", reason="[no] memory"))
     shown = text.getvalue()
     for part in ("gpu 1", "fm-ot on digits, seed 0", "1,200/2,400", "loss 0.2", "1 min 15 s", "1 running", "1 waiting"):
         assert part in shown

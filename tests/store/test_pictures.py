@@ -11,7 +11,7 @@ from fmbench.api import Metric, MetricSpec, MetricValue
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
 from fmbench.scheduling.dispatch import Orders
-from fmbench.scheduling.monitor import Watch
+from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store import pictures
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, tiny_plan
@@ -63,8 +63,8 @@ def sketch(tmp_path):
 
     def measure(*assignments):
         cells = commands.plan_evaluation(plugins, results=tmp_path, metrics=["sketch"], assignments=assignments)
-        orders, watch = Orders("cpu"), Watch(Console(quiet=True))
-        return directory, commands.carry_out(cells, plugins, results=tmp_path, orders=orders, watch=watch)
+        orders, monitor = Orders("cpu"), GridMonitor(Console(quiet=True))
+        return directory, commands.carry_out(cells, plugins, results=tmp_path, orders=orders, monitor=monitor)
 
     return measure
 

@@ -17,7 +17,7 @@ from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, loop
 from fmbench.training.devices import Team, rank, shares
-from fmbench.training.session import School
+from fmbench.training.session import TrainingSession
 from tests.helpers import tiny_plan
 from tests.training import two_processes
 from tests.training.two_processes import RUNS, learn, plugins
@@ -101,8 +101,10 @@ def test_micro_batches_change_no_number(tmp_path, name):
         folder = tmp_path / str(parts)
         loaded = plugins()
         (run,) = tiny_plan("train.steps=4", *asked[1:], plugins=loaded, methods=[asked[0]])
-        school = School(loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=parts), Silent())
-        school.train(run.training, school.build(run.training), RunDirectory(folder))
+        session = TrainingSession(
+            loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=parts), Silent()
+        )
+        session.train(run.training, session.build(run.training), RunDirectory(folder))
         found[parts] = folder
     for parts in (2, 4):
         assert losses(found[parts]) == pytest.approx(losses(found[1]), rel=1e-5, abs=1e-5)
@@ -113,11 +115,12 @@ def test_micro_batches_change_no_number(tmp_path, name):
 def test_a_part_runs_the_network_on_its_rows_alone(tmp_path):
     loaded = plugins()
     (run,) = tiny_plan("train.steps=1", plugins=loaded, methods=["fm-ot"])
-    school = School(loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=4), Silent())
-    method = school.build(run.training)
+    digits = loaded.datasets.get("digits").load()()
+    session = TrainingSession(digits, loaded, Runtime("cpu", micro_batches=4), Silent())
+    method = session.build(run.training)
     sizes = []
     method.network.register_forward_hook(lambda *call: sizes.append(len(call[2])))
-    school.train(run.training, method, RunDirectory(tmp_path))
+    session.train(run.training, method, RunDirectory(tmp_path))
     assert sizes[:4] == [4] * 4
 
 
@@ -162,9 +165,11 @@ class TestRefusals:
     def test_a_method_that_needs_its_whole_batch(self, tmp_path):
         loaded = plugins()
         (run,) = tiny_plan(plugins=loaded, methods=["i-resnet"])
-        school = School(loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=2), Silent())
+        session = TrainingSession(
+            loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=2), Silent()
+        )
         with pytest.raises(FmbenchError, match="InvertibleResNet computes its whole batch at once"):
-            school.train(run.training, school.build(run.training), RunDirectory(tmp_path))
+            session.train(run.training, session.build(run.training), RunDirectory(tmp_path))
 
     def test_devices_that_nobody_started(self, monkeypatch):
         monkeypatch.delenv("WORLD_SIZE", raising=False)

@@ -22,8 +22,8 @@ from tests.helpers import TINY, carry_out, numbers, tiny_plan
 
 
 def rate(settings, step):
-    extent = pace.Steps(settings.steps, settings.warmup)
-    return pace.learning_rate(settings, step, extent.decayed(pace.Progress(step)))
+    rule = pace.AfterSteps(settings.steps, settings.warmup)
+    return pace.learning_rate(settings, step, rule.decayed(pace.TrainingState(step)))
 
 
 class TestSchedules:
@@ -48,8 +48,8 @@ class TestSchedules:
         assert pace.ema_decay(settings, 10**6) == 0.999
 
     def test_marks_lie_evenly_and_the_last_at_the_end(self):
-        extent = pace.Steps(10, 0)
-        assert [extent.marks(pace.Progress(step), 3) for step in range(11)] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3]
+        rule = pace.AfterSteps(10, 0)
+        assert [rule.marks(pace.TrainingState(step), 3) for step in range(11)] == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 3]
 
 
 class TestBatches:

@@ -9,7 +9,7 @@ from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory, find_runs
 from fmbench.training import checkpoints
-from fmbench.training.session import Runtime, School
+from fmbench.training.session import Runtime, TrainingSession
 from tests.helpers import carry_out, numbers, tiny_plan
 
 REFLOW = ("options.reflow-2.pairs=40", "options.reflow-2.solver_steps=2")
@@ -92,11 +92,11 @@ def test_every_method_resumes_to_the_same_weights_bit_for_bit(tmp_path, name):
     plugins = load_plugins(environ={})
     (run,) = tiny_plan(*QUICK.get(name, ()), methods=[name])
     dataset = plugins.datasets.get("digits").load()()
-    school = School(dataset, plugins, Runtime("cpu", checkpoint_seconds=0.0), Silent())
+    session = TrainingSession(dataset, plugins, Runtime("cpu", checkpoint_seconds=0.0), Silent())
     directory = RunDirectory(tmp_path)
 
     def weights():
-        school.train(run.training, school.build(run.training), directory)
+        session.train(run.training, session.build(run.training), directory)
         return checkpoints.load(directory.checkpoints, "cpu")
 
     whole = weights()

@@ -20,7 +20,7 @@ from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
 from fmbench.training import loop
 from fmbench.training.interrupts import Interrupted
-from fmbench.training.session import School
+from fmbench.training.session import TrainingSession
 from tests.helpers import tiny_plan
 
 RUNS = {
@@ -83,8 +83,8 @@ def learn(folder, devices, method, *assignments, **more):
     loaded = plugins()
     (run,) = tiny_plan("train.steps=8", *assignments, plugins=loaded, methods=[method])
     dataset = loaded.datasets.get("digits").load()()
-    school = School(dataset, loaded, Runtime("cpu", devices=devices, **more), Silent())
-    school.train(run.training, school.build(run.training), RunDirectory(folder))
+    session = TrainingSession(dataset, loaded, Runtime("cpu", devices=devices, **more), Silent())
+    session.train(run.training, session.build(run.training), RunDirectory(folder))
 
 
 def main(folder):
