@@ -9,3 +9,4 @@ from fmbench.paths.gaussian import Linear as Linear
 from fmbench.paths.gaussian import Path as Path
 from fmbench.paths.gaussian import SubVP as SubVP
 from fmbench.paths.gaussian import Trig as Trig
+from fmbench.paths.gaussian import require as require

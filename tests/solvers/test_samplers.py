@@ -11,6 +11,7 @@ from fmbench_plugins.smld import Ladder
 from fmbench import paths
 from fmbench.errors import FmbenchError
 from fmbench.methods.gaussian_path import Guided
+from fmbench.paths import gaussian
 from fmbench.request.schema import Sampler
 from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import counted
@@ -115,7 +116,7 @@ class TestLevels:
         levels = path.levels(9)
         steps = path.log_snr(levels).diff()
         torch.testing.assert_close(steps, steps[:1].expand(8), rtol=1e-6, atol=1e-9)
-        assert path.t_min <= levels[0] < levels[-1] <= 1 - paths.LEVEL_MARGIN + 1e-12
+        assert path.t_min <= levels[0] < levels[-1] <= 1 - gaussian.LEVEL_MARGIN + 1e-12
 
     def test_a_ladder_is_geometric_and_draws_only_its_levels(self, generator):
         ladder = Ladder(0.1, 10.0, count=5)

@@ -90,7 +90,7 @@ def test_an_unknown_name(tmp_path):
 @pytest.mark.parametrize(("name", "module"), [("wandb", "wandb"), ("tensorboard", "torch.utils.tensorboard")])
 def test_a_missing_package_says_what_to_install(monkeypatch, tmp_path, name, module):
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(FmbenchError, match=r"logger .* cannot be had .*: pip install 'fmbench\[loggers\]'") as caught:
+    with pytest.raises(FmbenchError, match=r"logger .* cannot be had .*: pip install '\.\[loggers\]'") as caught:
         loggers.make(name, tmp_path, "fm-ot")
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
