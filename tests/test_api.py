@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 import fmbench
@@ -13,6 +18,25 @@ def test_every_public_name_resolves():
         assert getattr(fmbench, name) is not None
 
 
+def test_dir_shows_the_names_before_any_is_used():
+    shown = "print(*dir(fmbench)); print(*dir(fmbench.api)); print('torch' in sys.modules)"
+    code = f"import fmbench, fmbench.api, sys; {shown}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, public, torch = done.stdout.splitlines()
+    assert names.split() == ["Outcome", "__version__", "execute", "frame", "load_plugins", "plan"]
+    assert public.split() == api.__all__
+    assert {"FmbenchError", "Unavailable", "DivergedError", "SolverError", "MethodSpec", "paths"} <= set(api.__all__)
+    assert torch == "False"
+
+
+@pytest.mark.parametrize("module", [api, fmbench])
+def test_each_name_is_listed_once(module):
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    for name in set(module.__all__) - {"__version__"}:
+        assert len(re.findall(rf"\bas {name}$", source, re.MULTILINE)) == 1
+        assert f'"{name}"' not in source
+
+
 def test_absent_names_are_attribute_errors():
     for module in (api, fmbench):
         with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
@@ -21,7 +45,6 @@ def test_absent_names_are_attribute_errors():
 
 def test_shipped_methods_use_public_names_alone():
     import ast
-    from pathlib import Path
 
     import fmbench_plugins
 
@@ -36,8 +59,6 @@ def test_shipped_methods_use_public_names_alone():
 
 def test_the_framework_names_no_method():
     """fmbench/ knows methods by their specs alone; its only mention of names is in help texts."""
-    from pathlib import Path
-
     from fmbench.registry.discovery import load_plugins
 
     code = "\n".join(
