@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fmbench.api import Spread, Task, TwoSidedMethod, couplings, sources
+from fmbench.api import Spread, Task, TwoSidedMethod, couplings
 
 
 class IndependentCFM(TwoSidedMethod):
     """x_t ~ N(t x1 + (1 - t) x0, sigma^2 I), u = x1 - x0, x0 and x1 independent (section 3.2.2)."""
 
     def __init__(self, task: Task, *, source: str, sigma: float) -> None:
-        super().__init__(task, source=sources.named(source))
+        super().__init__(task, source=task.source(source))
         self.sigma = sigma
 
     def spread(self, t: Tensor) -> Spread:
@@ -47,7 +47,7 @@ class SchroedingerBridgeCFM(TwoSidedMethod):
     interval = (1e-3, 1 - 1e-3)
 
     def __init__(self, task: Task, *, source: str, sigma: float, companions: int) -> None:
-        super().__init__(task, source=sources.named(source), coupling=couplings.Sinkhorn(2 * sigma**2))
+        super().__init__(task, source=task.source(source), coupling=couplings.Sinkhorn(2 * sigma**2))
         self.sigma, self.companions = sigma, companions
 
     def spread(self, t: Tensor) -> Spread:

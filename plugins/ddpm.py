@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from fmbench.api import GaussianPathMethod, Task, ancestral, paths
+from fmbench.api import GaussianPathMethod, Sampler, Task, ancestral, paths
 
 
 class DDPM(GaussianPathMethod):
@@ -33,6 +33,10 @@ class DDPM(GaussianPathMethod):
     ) -> None:
         super().__init__(task, path=paths.Cosine() if schedule == "cosine" else paths.VP(beta_min, beta_max))
         self.timesteps, self.variance = timesteps, variance
+
+    def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
+        """Samples, (n, *shape); the chain's steps have the method's variance where the sampler is not given another."""
+        return super().sample(n, settings.with_default(variance=self.variance), generator)
 
     @torch.no_grad()
     def bound(self, x: Tensor, generator: torch.Generator) -> Tensor:

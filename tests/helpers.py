@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from fmbench import commands
+from fmbench.registry.builtin import fmbench_samplers
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
@@ -33,6 +34,14 @@ TINY = (
     "options.reflow-2.pairs=512",
     "options.reflow-2.solver_steps=4",
 )
+
+
+SAMPLERS = {spec.name: spec for spec in fmbench_samplers()}
+
+
+def own_options(sampler: str) -> dict[str, object]:
+    """The defaults of a shipped sampler's own options."""
+    return dict(SAMPLERS[sampler].defaults)
 
 
 def tiny_plan(*assignments: str, plugins: Plugins | None = None, **said: object) -> list[RunRequest]:

@@ -87,13 +87,27 @@ def test_there_are_three_figures():
     assert len(PLOTS) == 3
 
 
-def test_the_metric_of_the_plugin_guide_measures(tmp_path):
+def guided(word, folder):
+    """The plugins with the one of the guide whose code has this word."""
     guide = (Path(__file__).parent.parent / "docs" / "plugins.md").read_text(encoding="utf-8")
-    (code,) = (block for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL) if "Brightness" in block)
-    path = tmp_path / "brightness.py"
+    (code,) = (block for block in re.findall(r"```python\n(.*?)```", guide, flags=re.DOTALL) if word in block)
+    path = folder / f"{word.lower()}.py"
     path.write_text(code)
     plugins = load_plugins([path], environ={})
     assert plugins.broken == []
+    return plugins
+
+
+def test_the_sampler_of_the_plugin_guide_samples(tmp_path):
+    plugins = guided("SamplerSpec", tmp_path)
+    asked = ("sampler.name=ab2", "sampler.weight=1.6")
+    runs = tiny_plan(*asked, plugins=plugins, methods=["fm-ot", "ddpm"], metrics=["nfe"])
+    outcome = carry_out(runs, tmp_path / "results", plugins)
+    assert [next(iter(row.cells.values())).mean for row in outcome.rows] == [20, 20]
+
+
+def test_the_metric_of_the_plugin_guide_measures(tmp_path):
+    plugins = guided("Brightness", tmp_path)
     runs = tiny_plan(plugins=plugins, methods=["copycat"], metrics=["brightness"])
     outcome = carry_out(runs, tmp_path / "results", plugins)
     assert outcome.complete

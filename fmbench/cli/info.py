@@ -14,14 +14,14 @@ from fmbench.cli.options import Plugin
 from fmbench.errors import unknown
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import MethodSpec, NetworkSpec, Option, Spec
+from fmbench.registry.specs import MethodSpec, NetworkSpec, Option, SamplerSpec, Spec
 
 SECTIONS = ("train", "budget", "sampler")
 
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="A method, dataset, network, metric or extractor; or train, budget, sampler.")
+        str, typer.Argument(help="A method, dataset, network, metric, sampler or extractor; or train, budget, sampler.")
     ],
     plugin: Plugin = None,
 ) -> None:
@@ -57,14 +57,13 @@ def section_table(name: str) -> Table:
     for head in ("key", "default", "meaning"):
         table.add_column(head)
     for key, field in models[name].model_fields.items():
-        table.add_row(f"{name}.{key}", str(field.default), field.description)
+        table.add_row(f"{name}.{field.title or key}", "" if field.title else str(field.default), field.description)
     return table
 
 
 def everything(plugins: Plugins) -> list[tuple[str, Spec, str]]:
     """Every spec, with its kind and origin."""
-    registries = (plugins.methods, plugins.datasets, plugins.networks, plugins.metrics, plugins.extractors)
-    return [(home.kind, spec, home.origin(spec.name)) for home in registries for spec in home]
+    return [(home.kind, spec, home.origin(spec.name)) for home in plugins.registries() for spec in home]
 
 
 def facts_table(kind: str, spec: Spec, origin: str) -> Table:
@@ -80,8 +79,8 @@ def facts_table(kind: str, spec: Spec, origin: str) -> Table:
 
 def options_table(spec: Spec) -> Table:
     """Its options, under the keys that --set takes."""
-    home = f"options.{spec.name}" if isinstance(spec, MethodSpec) else spec.name
-    prefix = "network" if isinstance(spec, NetworkSpec) else home
+    sections = {MethodSpec: f"options.{spec.name}", NetworkSpec: "network", SamplerSpec: "sampler"}
+    prefix = sections.get(type(spec), spec.name)
     table = Table(box=None, pad_edge=False)
     for head in ("option", "default", "accepts", "meaning"):
         table.add_column(head)
@@ -94,6 +93,8 @@ def accepts(option: Option) -> str:
     """The type or choices, and the range."""
     if option.choices:
         return ", ".join(option.choices)
+    if option.source:
+        return "normal, or a dataset of known density"
     bounds = {">": option.gt, ">=": option.ge, "<": option.lt, "<=": option.le}
     limits = [f"{sign} {bound:g}" for sign, bound in bounds.items() if bound is not None]
     limits += [f"> {option.above}"] if option.above else []

@@ -15,7 +15,7 @@ from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, Spec
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, SamplerSpec, Spec
 
 KINDS = ("methods", "datasets", "networks", "metrics", "extractors", "samplers", "plugins")
 
@@ -55,11 +55,6 @@ def list_entries(kind: str, plugins: Plugins) -> list[dict[str, Any]]:
             for one in plugins.broken
         ]
         return loaded + broken
-    if kind == "samplers":
-        from fmbench.solvers import SAMPLERS  # here, so that the rest does not wait for pydantic
-
-        shown = ("needs", "summary", "steps", "corrections", "snr")
-        return [{"name": name, **{key: getattr(spec, key) for key in shown}} for name, spec in SAMPLERS.items()]
     registry: Registry[Any] = getattr(plugins, kind)
     return [describe_spec(spec, registry.origin(spec.name)) for spec in registry]
 
@@ -89,10 +84,11 @@ def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
             "licence": spec.licence,
             "budget": dict(spec.budget),
         }
+    if isinstance(spec, SamplerSpec):
+        facts |= {"needs": spec.needs, "steps": spec.steps}
     if isinstance(spec, ExtractorSpec):
         facts |= {"dimension": spec.dimension, "sha256": spec.sha256}
-    defaults = {name: option.default for name, option in spec.options.items()}
-    return {**facts, "defaults": defaults, "factory": spec.factory, "origin": origin}
+    return {**facts, "defaults": spec.defaults, "factory": spec.factory, "origin": origin}
 
 
 def as_table(kind: str, entries: list[dict[str, Any]]) -> Table:

@@ -9,15 +9,35 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from fmbench.data.base import Dataset
+from fmbench.paths.sources import Gaussian, KnownDensity, Source
+from fmbench.registry.builtin import fmbench_datasets, fmbench_samplers
+from fmbench.registry.names import SpecT
+from fmbench.registry.specs import DatasetSpec
 from fmbench.request.schema import Sampler
 from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity
 from fmbench.solvers.nfe import CountedNetwork
+
+SampleFunction = Callable[[Any, Tensor, Sampler, torch.Generator], Tensor]
+"""sample(method, x0, settings, generator) -> x1: `fmbench.registry.specs.SamplerSpec` says what these are."""
+
+
+def named(specs: Iterable[SpecT], name: str) -> SpecT:
+    """The one of that name."""
+    return {spec.name: spec for spec in specs}[name]
+
+
+def load_dataset(spec: DatasetSpec) -> Dataset:
+    """A dataset with its default options."""
+    dataset: Dataset = spec.load()(**spec.defaults)
+    return dataset
 
 
 @dataclass(frozen=True)
@@ -34,6 +54,8 @@ class Task:
             none.
         classes: number of classes to condition on; 0 for unconditional training.
         label_dropout: share of the labels of a batch that conditional training replaces by "no class".
+        sampler: finds a sampler's function by name; by default among those that fmbench ships.
+        dataset: loads a dataset by name, with its default options; by default one that fmbench ships.
     """
 
     shape: tuple[int, ...]
@@ -43,6 +65,8 @@ class Task:
     bounds: tuple[float, float] | None = None
     classes: int = 0
     label_dropout: float = 0.1
+    sampler: Callable[[str], SampleFunction] = lambda name: named(fmbench_samplers(), name).load()
+    dataset: Callable[[str], Dataset] = lambda name: load_dataset(named(fmbench_datasets(), name))
 
     @property
     def dimension(self) -> int:
@@ -55,6 +79,14 @@ class Task:
         With classes it takes labels too: (t, x, labels).
         """
         return CountedNetwork(self.network(self.shape))
+
+    def source(self, name: str) -> Source:
+        """The law "normal", or that of a dataset whose density is known.
+
+        Raises:
+            FmbenchError: the dataset's density is not known.
+        """
+        return Gaussian() if name == "normal" else KnownDensity(self.dataset(name))
 
 
 EVERY = slice(None)

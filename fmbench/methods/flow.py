@@ -8,7 +8,6 @@ from torch import Generator, Tensor
 
 from fmbench.methods.base import Method, Task
 from fmbench.request.schema import Sampler
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, ode_log_prob
 from fmbench.solvers.nfe import Tally
 
@@ -43,8 +42,7 @@ class FlowMethod(Method):
 
     def carry(self, x0: Tensor, settings: Sampler, generator: Generator) -> Tensor:
         """Points x0 of the source, (n, *shape), float64, carried to the data by a named sampler."""
-        samples: Tensor = SAMPLERS[settings.name].load()(self, x0, settings, generator)
-        return samples
+        return self.task.sampler(settings.name)(self, x0, settings, generator)
 
     def log_prob(self, x: Tensor, settings: LikelihoodSettings, generator: Generator) -> LogDensity:
         """Log-density under the ODE, at the data end of the interval."""

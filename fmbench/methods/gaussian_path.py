@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -16,7 +16,6 @@ from fmbench.paths.couplings import Coupling, Independent
 from fmbench.paths.gaussian import Coefficients, Path
 from fmbench.paths.objectives import Estimate, Quantity, Weight
 from fmbench.request.schema import Sampler
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import Tally
 
 
@@ -32,8 +31,6 @@ class Readable:
     """Everything that samplers ask of a Gaussian path, read off one estimate: one call of the network each."""
 
     path: Path
-    variance: Literal["fixedsmall", "fixedlarge"] = "fixedsmall"
-    """Of the ancestral sampler's steps: that of the posterior, or beta (Ho et al. 2020, section 3.2)."""
 
     @abstractmethod
     def estimate(self, t: Tensor | float, x: Tensor) -> Estimate:
@@ -140,11 +137,10 @@ class GaussianPathMethod(Readable, FlowMethod):
         noise = self.source(n, generator)
         labels = torch.randint(0, self.task.classes, (n,), generator=generator, device=generator.device)
         guided = Guided(self, labels, settings.guidance)
-        samples: Tensor = SAMPLERS[settings.name].load()(guided, noise, settings, generator)
-        return samples
+        return self.task.sampler(settings.name)(guided, noise, settings, generator)
 
     def _training_labels(self, batch: Batch) -> Tensor | None:
-        """Of the rows to compute, drawn for the whole batch."""
+        """The labels of the rows to compute, some hidden; drawn for the whole batch."""
         if not self.task.classes or batch.labels is None:
             return None
         u = torch.rand(len(batch.x), generator=batch.generator, device=batch.x.device)
@@ -173,22 +169,17 @@ class Guided(Readable):
 
     @property
     def path(self) -> Path:  # type: ignore[override]  # that of the method
-        """Of the method."""
+        """The Gaussian path of the method."""
         return self.method.path
 
     @property
-    def variance(self) -> str:  # type: ignore[override]  # that of the method
-        """Of the method."""
-        return self.method.variance
-
-    @property
     def interval(self) -> tuple[float, float]:
-        """Of the method."""
+        """(t_min, t_max) of the method's path."""
         return self.method.interval
 
     @property
     def tally(self) -> Tally:
-        """Of the method."""
+        """Where the method notes the steps of a solver."""
         return self.method.tally
 
     def estimate(self, t: Tensor | float, x: Tensor) -> Estimate:

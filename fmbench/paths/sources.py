@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from fmbench.data import planar
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 
@@ -33,13 +32,13 @@ class Gaussian(Source):
         return torch.randn(n, *shape, generator=generator, device=generator.device, dtype=torch.float64)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Of the standard normal."""
+        """Log-density of the standard normal, in nats."""
         flat = x.flatten(1)
         return -0.5 * flat.square().sum(1) - 0.5 * flat.shape[1] * math.log(2 * math.pi)
 
 
-class Planar(Source):
-    """A two-dimensional dataset's own density, standardised as that dataset is."""
+class KnownDensity(Source):
+    """A dataset's own density, in the coordinates of its transform, which should give it unit root mean square."""
 
     def __init__(self, dataset: Dataset) -> None:
         if dataset.density is None:
@@ -48,8 +47,9 @@ class Planar(Source):
 
     def sample(self, n: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Fresh points of the density."""
-        if shape != (2,):
-            raise FmbenchError(f"source = {self.dataset.name!r}: points in the plane, and the data have shape {shape}")
+        own = self.dataset.shape
+        if shape != own:
+            raise FmbenchError(f"source = {self.dataset.name!r}: its points have shape {own}, and the data {shape}")
         on_cpu = torch.Generator().manual_seed(
             int(torch.randint(2**62, (1,), generator=generator, device=generator.device))
         )
@@ -57,20 +57,7 @@ class Planar(Source):
         return self.dataset.transform.encode(points, on_cpu).to(generator.device)
 
     def log_prob(self, x: Tensor) -> Tensor:
-        """Of the density, in the standardised coordinates."""
-        raw = self.dataset.transform.decode(x.flatten(1).cpu())
-        return (self.density.log_prob(raw) - self.dataset.transform.log_jacobian(2)).to(x.device)
-
-
-NAMES = ("normal", "8gaussians", "checkerboard", "moons", "gaussian-2d")
-
-
-def named(name: str) -> Source:
-    """A source by one of NAMES."""
-    functions = {
-        "8gaussians": planar.eight_gaussians,
-        "checkerboard": planar.checkerboard,
-        "moons": planar.moons,
-        "gaussian-2d": planar.gaussian_2d,
-    }
-    return Planar(functions[name]()) if name in functions else Gaussian()
+        """Log-density in the transform's coordinates, in nats."""
+        raw = self.dataset.transform.decode(x.cpu())
+        offset = self.dataset.transform.log_jacobian(math.prod(self.dataset.shape))
+        return (self.density.log_prob(raw) - offset).to(x.device)

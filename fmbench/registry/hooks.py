@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pluggy
 
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, SamplerSpec
 
 PROJECT = "fmbench"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -32,6 +32,12 @@ def fmbench_networks() -> list[NetworkSpec]:
 @hookspec
 def fmbench_metrics() -> list[MetricSpec]:
     """Metrics."""
+    raise NotImplementedError
+
+
+@hookspec
+def fmbench_samplers() -> list[SamplerSpec]:
+    """Samplers that methods can be sampled by."""
     raise NotImplementedError
 
 

@@ -13,7 +13,7 @@ import pluggy
 from fmbench.errors import FmbenchError
 from fmbench.registry import hooks
 from fmbench.registry.names import Registry
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, Spec
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, SamplerSpec, Spec
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Plugins:
         self.networks: Registry[NetworkSpec] = Registry("network")
         self.metrics: Registry[MetricSpec] = Registry("metric")
         self.extractors: Registry[ExtractorSpec] = Registry("feature extractor")
+        self.samplers: Registry[SamplerSpec] = Registry("sampler")
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
         self._manager = pluggy.PluginManager(hooks.PROJECT)
@@ -57,6 +58,7 @@ class Plugins:
             "fmbench_networks": (NetworkSpec, self.networks),
             "fmbench_metrics": (MetricSpec, self.metrics),
             "fmbench_extractors": (ExtractorSpec, self.extractors),
+            "fmbench_samplers": (SamplerSpec, self.samplers),
         }
 
     def register(self, plugin: object, name: str | None = None, origin: str = "register()") -> None:
@@ -84,11 +86,15 @@ class Plugins:
             return
         self._collect(plugin, name, origin)
 
+    def registries(self) -> list[Registry[Any]]:
+        """The registries of all kinds of specs."""
+        return [home for _, home in self._homes.values()]
+
     def report(self, name: str, origin: str, stage: str, error: str) -> None:
         """Note a plugin that cannot be used."""
         self.broken.append(BrokenPlugin(name, origin, stage, error))
         hint = f"{len(self.broken)} broken plugin(s): see 'fmbench list plugins'."
-        for _, registry in self._homes.values():
+        for registry in self.registries():
             registry.hint = hint
 
     def _check_hooks(self, plugin: object) -> None:
@@ -118,7 +124,8 @@ class Plugins:
     def _add_spec(self, spec: Spec, name: str, origin: str) -> bool:
         registry = next((home for kind, home in self._homes.values() if type(spec) is kind), None)
         if registry is None:
-            raise TypeError(f"{type(spec).__name__} is not the spec of a method, dataset, network, metric or extractor")
+            kinds = ", ".join(home.kind for home in self.registries())
+            raise TypeError(f"{type(spec).__name__} is not a spec of any kind: {kinds}")
         try:
             registry.add(spec, f"plugin {name!r} ({origin})")
         except ValueError as error:

@@ -28,6 +28,10 @@ class Option:
     """Another option of the same plugin than which this one must be greater."""
     extractor: bool = False
     """Whether the value names a feature extractor, or "dataset" for the dataset's own."""
+    source: bool = False
+    """Whether the value names a dataset whose density is known, or "normal" for the standard normal."""
+    recorded: bool = True
+    """Whether records have the option at its default too; False only where records from before there was it do not."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,11 @@ class Spec:
             raise ImportError(f"{self.name}: module {module!r} has no attribute {attribute!r}") from error
         return loaded
 
+    @property
+    def defaults(self) -> dict[str, Scalar]:
+        """Every option at its default."""
+        return {key: option.default for key, option in self.options.items()}
+
 
 @dataclass(frozen=True)
 class MethodSpec(Spec):
@@ -74,7 +83,8 @@ class MethodSpec(Spec):
             flow), "truncated" (exact but for a cut power series, hence biased) or "vlb" (variational bound). Empty
             where it has none.
         native_sampler: the sampler of its paper; the headline sampler of methods without a velocity.
-        native_steps: the option that gives its native sampler's default number of steps, where one does.
+        native_options: the method's options that are defaults of its native sampler, by the sampler's own name for
+            them, as {"steps": "timesteps"}.
         conditional: whether it can be trained on classes and guided.
         teacher: a method that is trained first, under the same budget and seed and with its default options, and
             handed to `prepare`; its cost is charged to this method's training.
@@ -88,7 +98,7 @@ class MethodSpec(Spec):
     provides: tuple[str, ...] = ("velocity", "score", "data")
     likelihoods: tuple[str, ...] = ("pf-ode",)
     native_sampler: str = "dopri5"
-    native_steps: str = ""
+    native_options: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
     teacher: str = ""
@@ -163,6 +173,27 @@ class MetricSpec(Spec):
         """Whether this number exists for this method."""
         likelihood = not self.likelihood or bool(set(self.likelihood) & set(method.likelihoods))
         return likelihood and (not self.provides or self.provides in method.provides)
+
+
+@dataclass(frozen=True)
+class SamplerSpec(Spec):
+    """A sampler: factory(method, x0, settings, generator) -> x1.
+
+    x0 and x1 are (n, *shape), float64; `settings` is an `fmbench.api.Sampler`, whose `options` hold the sampler's own;
+    all randomness comes from the generator. Every call of the method's network is counted.
+
+    Args:
+        needs: what a method must provide for it: "velocity", "score" or "data".
+        steps: the default number of steps; 0 where it chooses its own, by settings.rtol and settings.atol.
+    """
+
+    needs: str = "velocity"
+    steps: int = 0
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether it chooses its own steps."""
+        return self.steps == 0
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from fmbench.registry.builtin import fmbench_samplers
 from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
 from fmbench.report.compare import Standings
 from fmbench.report.numbers import FLOOR, is_floor, number
 from fmbench.report.table import Row
-from fmbench.solvers import SAMPLERS
+from fmbench.request.schema import ALWAYS_RECORDED, Sampler
 
 
 def notes(rows: Sequence[Row], standings: Standings) -> list[str]:
@@ -106,14 +107,15 @@ def sampling_line(row: Row) -> str:
     if not row.sampler:
         return ""
     sampler = row.sampler
-    spec = SAMPLERS.get(sampler["name"])
+    adaptive = {spec.name for spec in fmbench_samplers() if spec.adaptive}
     parts = []
     if sampler["steps"]:
         parts.append(f"{sampler['steps']} steps")
-    elif spec is not None and spec.adaptive:
+    elif sampler["name"] in adaptive:
         parts.append(f"rtol {sampler['rtol']:g}, atol {sampler['atol']:g}")
     if sampler.get("corrections"):
         parts.append(f"{sampler['corrections']} Langevin each, snr {sampler['snr']:g}")
+    parts += [f"{key} {sampler[key]}" for key in sorted(sampler.keys() - Sampler.keys() - ALWAYS_RECORDED.keys())]
     if sampler.get("guidance", 1) != 1:
         parts.append(f"guidance {sampler['guidance']:g}")
     parts.append(f"batch {sampler['batch_size']}")

@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fmbench.errors import FmbenchError
+from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
 from fmbench.request import budgets
 from fmbench.request.files import merge, parse_assignment
 from fmbench.request.options import component, options_of, section, validate
+from fmbench.request.sampling import resolve_sampler
 from fmbench.request.schema import (
     Component,
     EvaluationRequest,
     RunRequest,
-    Sampler,
     Train,
     TrainingRequest,
     difference,
 )
-from fmbench.solvers import resolve_sampler
 
 Resolved = tuple[dict[str, Any], EvaluationRequest]
 
@@ -45,7 +44,7 @@ def resolve_one(
     sections = budgeted(asked, method, dataset)
     training = {
         "dataset": Component(name=dataset.name, options=options_of(dataset, {}, dataset.name)),
-        "method": component(method, section(section(sections, "options"), method.name), f"options.{method.name}"),
+        "method": method_component(method, section(section(sections, "options"), method.name), plugins),
         "network": network_component(section(sections, "network"), dataset, plugins),
         "train": validate(Train, section(sections, "train"), "train"),
         "budget": budgets.limit(asked),
@@ -80,9 +79,7 @@ def resolve_evaluation(
     """
     method = plugins.methods.get(trained.name)
     sections = budgeted(asked, method, dataset)
-    given = section(sections, "sampler")
-    asked_sampler = validate(Sampler, {"name": method.headline_sampler, **given}, "sampler")
-    sampler = resolve_sampler(asked_sampler, method, trained.options)
+    sampler = resolve_sampler(section(sections, "sampler"), method, trained.options, plugins)
     if sampler.guidance != 1 and not train.conditional:
         raise FmbenchError(
             f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"
@@ -170,6 +167,20 @@ def shown(training: TrainingRequest) -> dict[str, Any]:
         "network": {"name": training.network.name, **training.network.options},
         "options": {training.method.name: training.method.options},
     }
+
+
+def method_component(spec: MethodSpec, given: Mapping[str, Any], plugins: Plugins) -> Component:
+    """A method with its options resolved.
+
+    Raises:
+        FmbenchError: an unknown key, a value that is not accepted, or a source that is no dataset of known density.
+    """
+    found = component(spec, given, f"options.{spec.name}")
+    sources = {"normal", *(dataset.name for dataset in plugins.datasets if dataset.known_density)}
+    for key, option in spec.options.items():
+        if option.source and found.options[key] not in sources:
+            raise unknown(f"options.{spec.name}.{key}", str(found.options[key]), sources)
+    return found
 
 
 def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins) -> Component:

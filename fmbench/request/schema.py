@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from fmbench.registry.specs import Scalar
 
 PROTOCOL = 1  # raised whenever the meaning of a number changes
+ALWAYS_RECORDED = {"corrections": 0, "snr": 0.0}  # of a sampler, also where it makes no Langevin steps
 DEFAULT_SLUG = "default"  # in the names of folders: nothing differs from the defaults
 
 
@@ -44,18 +45,47 @@ class Train(Section):
 
 
 class Sampler(Section):
-    """How samples are drawn. Adaptive solvers read rtol and atol, fixed-step ones read steps."""
+    """How samples are drawn. Adaptive solvers read rtol and atol, fixed-step ones read steps.
+
+    A sampler's own options are keys beside these, in configurations and in records alike: {"name": "pc", "snr": 0.16}.
+    """
 
     name: str = Field("dopri5", description="a solver, or 'native' for the method's own")
     steps: int = Field(0, ge=0, description="steps of a fixed-step sampler; 0: its own default")
-    corrections: int = Field(0, ge=0, description="Langevin steps at each noise level; 0: the sampler's own default")
-    snr: float = Field(0.0, ge=0, description="signal-to-noise ratio of a Langevin step; 0: the sampler's own default")
+    options: dict[str, Scalar] = Field(
+        default_factory=dict, title="OPTION", description="the sampler's own; `fmbench info pc` has those of pc"
+    )
     guidance: float = Field(1.0, ge=0, description="classifier-free guidance of a conditional model; 1: none")
     rtol: float = Field(1e-5, gt=0, description="relative tolerance")
     atol: float = Field(1e-5, gt=0, description="absolute tolerance")
     batch_size: int = Field(256, ge=1, description="samples solved together; adaptive steps depend on it")
     samples: int = Field(10_000, ge=2, description="samples in a set")
     draws: int = Field(3, ge=1, description="sets, each of its own noise; a number of samples is their mean")
+
+    @classmethod
+    def keys(cls) -> set[str]:
+        """The keys that every sampler has."""
+        return {*cls.model_fields} - {"options"}
+
+    def with_default(self, **options: Scalar) -> Sampler:
+        """The same with these options where it has none of the name."""
+        return self.model_copy(update={"options": {**options, **self.options}})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Take the keys that are not every sampler's for options; zeros that only records have mean nothing."""
+        known = {key: value for key, value in given.items() if key in cls.keys()}
+        own = {**given.get("options", {}), **{key: given[key] for key in given if key not in cls.model_fields}}
+        return {**known, "options": {key: own[key] for key in own if own[key] != ALWAYS_RECORDED.get(key, ...)}}
+
+    @model_serializer(mode="wrap")
+    def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Write the options beside the other keys."""
+        plain = handler(self)
+        own = {**ALWAYS_RECORDED, **plain.pop("options")}
+        first = {"name": plain.pop("name"), "steps": plain.pop("steps")}
+        return {**first, **{key: own.pop(key) for key in ALWAYS_RECORDED}, **plain, **own}
 
 
 class Component(Section):

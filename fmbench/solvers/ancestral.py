@@ -19,10 +19,6 @@ class DenoiserLike(Protocol):
     def path(self) -> Path:
         """The Gaussian path."""
 
-    @property
-    def variance(self) -> str:
-        """Of a step: "fixedsmall", that of the posterior, or "fixedlarge", the forward step's."""
-
     def denoise(self, t: float, x: Tensor) -> Tensor:
         """The estimate of x1."""
 
@@ -74,13 +70,16 @@ def grid(path: Path, steps: int, device: torch.device) -> Tensor:
 
 
 def sample(method: DenoiserLike, x0: Tensor, settings: Sampler, generator: torch.Generator) -> Tensor:
-    """Carry x0, of shape (n, ...), from noise to data in settings.steps posteriors (Ho et al. 2020, algorithm 2)."""
-    x = x0
+    """Carry x0, of shape (n, ...), from noise to data in settings.steps posteriors (Ho et al. 2020, algorithm 2).
+
+    Option `variance` is that of a step: "fixedsmall", the posterior's, or "fixedlarge", the forward step's.
+    """
+    x, variance = x0, str(settings.options.get("variance", "fixedsmall"))
     times = grid(method.path, settings.steps, x.device)
     with torch.no_grad():
         for t, s in pairwise(times):
             step = posterior(method.path, t, s)
             mean = step.from_x * x + step.from_data * method.denoise(float(t), x)
             noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
-            x = mean + step.step_variance(method.variance).sqrt() * noise
+            x = mean + step.step_variance(variance).sqrt() * noise
     return x

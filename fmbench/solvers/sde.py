@@ -74,13 +74,13 @@ def sample(method: EstimatorLike, x0: Tensor, settings: Sampler, generator: torc
     with torch.no_grad():
         for t, s in pairwise(times):
             x = predict(method, x, t, s, _noise(x, generator))
-            for _ in range(settings.corrections):
-                x = corrected(method, x, s, settings.snr, _noise(x, generator))
+            for _ in range(int(settings.options.get("corrections", 0))):
+                x = corrected(method, x, s, float(settings.options["snr"]), _noise(x, generator))
         return method.estimate(float(times[-1]), x).read("data")
 
 
 def langevin(method: EstimatorLike, x0: Tensor, settings: Sampler, generator: torch.Generator) -> Tensor:
-    """Annealed Langevin dynamics over settings.steps noise levels, settings.corrections steps at each.
+    """Annealed Langevin dynamics over settings.steps noise levels, as many steps at each as option `corrections` says.
 
     Song and Ermon 2019, algorithm 1, with the last denoising of Jolicoeur-Martineau et al. 2021. The step is
     proportional to sigma^2. On a path whose alpha changes, x / alpha is what is annealed.
@@ -92,8 +92,8 @@ def langevin(method: EstimatorLike, x0: Tensor, settings: Sampler, generator: to
         for index, t in enumerate(levels):
             if index:
                 x = x * path.at(t).alpha / path.at(levels[index - 1]).alpha
-            for _ in range(settings.corrections):
-                x = corrected(method, x, t, settings.snr, _noise(x, generator))
+            for _ in range(int(settings.options["corrections"])):
+                x = corrected(method, x, t, float(settings.options["snr"]), _noise(x, generator))
         return method.estimate(float(levels[-1]), x).read("data")
 
 

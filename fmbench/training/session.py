@@ -15,7 +15,7 @@ from fmbench import provenance
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 from fmbench.execution import Runtime as Runtime  # a part of this module's interface
-from fmbench.methods.base import Method, Preparation, Task
+from fmbench.methods.base import Method, Preparation, Task, load_dataset
 from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import Component, TrainingRequest
@@ -95,9 +95,8 @@ class TrainingSession:
         name = self.plugins.methods.get(request.method.name).teacher
         if name:
             spec = self.plugins.methods.get(name)
-            options = {key: option.default for key, option in spec.options.items()}
             half = request.budget and request.budget.half()
-            asked = request.model_copy(update={"method": Component(name=name, options=options), "budget": half})
+            asked = request.model_copy(update={"method": Component(name=name, options=spec.defaults), "budget": half})
             place = RunDirectory(directory.teacher)
             teacher = self.build(asked)
             self.train(asked, teacher, place)
@@ -150,6 +149,8 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins) -> Metho
         bounds=dataset.transform.bounds,
         classes=classes,
         label_dropout=request.train.label_dropout,
+        sampler=lambda name: plugins.samplers.get(name).load(),
+        dataset=lambda name: load_dataset(plugins.datasets.get(name)),
     )
     torch.manual_seed(derive(request.seed, "initialise"))
     method = plugins.methods.get(request.method.name).load()(task, **request.method.options)

@@ -18,7 +18,7 @@ def diffusion() -> list[MethodSpec]:
             provides=("score", "data"),
             likelihoods=(),
             native_sampler="langevin",
-            native_steps="levels",
+            native_options={"steps": "levels"},
             conditional=True,
             options={
                 "levels": Option(
@@ -46,7 +46,7 @@ def diffusion() -> list[MethodSpec]:
             paper="Ho et al. 2020",
             likelihoods=("pf-ode", "vlb"),
             native_sampler="ancestral",
-            native_steps="timesteps",
+            native_options={"steps": "timesteps", "variance": "variance"},
             conditional=True,
             options={
                 "schedule": Option(default="linear", choices=("linear", "cosine"), help="of beta, or of alpha"),

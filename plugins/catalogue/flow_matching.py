@@ -6,8 +6,8 @@ from .options import VE_OPTIONS, VP_OPTIONS
 
 SOURCE = Option(
     default="normal",
-    choices=("normal", "8gaussians", "checkerboard", "moons", "gaussian-2d"),
-    help="the law of x0; all but the normal one are points in the plane",
+    source=True,
+    help="the law of x0: normal, or that of a dataset of the same shape whose density is known",
 )
 COMPANIONS = Option(default=0, ge=0, help="batches beside its own that the coupling sees")
 

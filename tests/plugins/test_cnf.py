@@ -10,15 +10,13 @@ from torch import nn
 from fmbench.methods.base import Batch, Task
 from fmbench.networks.mlp import ResidualMLP
 from fmbench.request.schema import Sampler
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.training.weights import FlatWeights
+from tests.helpers import SAMPLERS
 
 SOLVE = {"solver": "dopri5", "steps": 1, "tol": 1e-7, "exact_up_to": 3, "gradient": "backprop"}
 TIGHT = {**SOLVE, "kinetic": 0.0, "jacobian": 0.0}
 MATRIX = torch.tensor([[0.6, 0.9, -0.4], [-0.3, -0.5, 0.7], [0.8, 0.2, 0.3]], dtype=torch.float64)
-
-
 REGULARISED = {"kinetic": 0.3, "jacobian": 0.2}
 
 

@@ -12,9 +12,9 @@ from fmbench.networks.mlp import ResidualMLP
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.specs import MethodSpec
 from fmbench.request.schema import Sampler
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import counted
+from tests.helpers import SAMPLERS
 
 PLUGINS = load_plugins(environ={})
 METHODS = list(PLUGINS.methods)
@@ -64,7 +64,7 @@ def usable(spec):
 def settings_for(name):
     spec = SAMPLERS.get(name)
     steps = 0 if spec is None or spec.adaptive else 5
-    corrections = 2 if spec is not None and spec.corrections else 0
+    corrections = 2 if spec is not None and "corrections" in spec.options else 0
     return Sampler(name=name, steps=steps, corrections=corrections, snr=0.16, rtol=1e-2, atol=1e-2)
 
 

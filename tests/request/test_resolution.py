@@ -253,7 +253,7 @@ class TestSampler:
         (
             ["sampler.name=heun", "sampler.snr=0.2"],
             {},
-            "heun makes no Langevin steps; those that do: pc, pc-em, langevin",
+            "sampler.snr: heun does not read it; those that do: pc, pc-em, langevin",
         ),
         (["sampler.guidance=2"], {}, "sampler.guidance = 2: guides models trained on classes; set train.conditional"),
         (

@@ -13,9 +13,9 @@ from fmbench.errors import FmbenchError
 from fmbench.methods.gaussian_path import Guided
 from fmbench.paths import gaussian
 from fmbench.request.schema import Sampler
-from fmbench.solvers import SAMPLERS
 from fmbench.solvers.nfe import counted
 from fmbench.testing.oracles import GaussianLaw, oracle_method
+from tests.helpers import SAMPLERS, own_options
 
 ENOUGH = {
     "euler": 400, "midpoint": 100, "heun": 100, "rk4": 50, "ancestral": 1000, "ddim": 1000, "dpm-solver": 100,
@@ -30,12 +30,10 @@ def starts_from_data(path):
 
 
 def settings_for(name, path):
-    spec = SAMPLERS[name]
     steps = ENOUGH.get(name, 0)
     if starts_from_data(path) and name in FIXED_ODE:  # diffusion paths are stiff near the data
         steps *= 8 if name == "euler" else 4
-    corrections = 20 if name == "langevin" else spec.corrections
-    return Sampler(name=name, steps=steps, corrections=corrections, snr=spec.snr)
+    return Sampler(name=name, steps=steps, **own_options(name))
 
 
 def assert_moments(x, law):
@@ -57,7 +55,7 @@ def test_every_sampler_reaches_the_mean_and_covariance(law, path, generator, nam
 
 @pytest.mark.parametrize("name", sorted(name for name, spec in SAMPLERS.items() if not spec.adaptive))
 def test_calls_are_those_of_the_formula(law, generator, name):
-    steps, corrections = 7, 3 if SAMPLERS[name].corrections else 0
+    steps, corrections = 7, 3 if "corrections" in SAMPLERS[name].options else 0
     calls = {"midpoint": 2, "heun": 2, "rk4": 4}.get(name, 1) * steps
     if SAMPLERS[name].needs == "score":
         calls = (steps * corrections if name == "langevin" else steps * (1 + corrections)) + 1
@@ -205,7 +203,8 @@ def test_every_sampler_finds_all_eight_modes_in_equal_shares(generator, name, ki
     steps = {"langevin": 50, "euler": 400, "ancestral": 300, "euler-maruyama": 300, "reverse-diffusion": 300}.get(
         name, 0 if spec.adaptive else 150
     )
-    settings = Sampler(name=name, steps=steps, corrections=10 if name == "langevin" else spec.corrections, snr=spec.snr)
+    own = own_options(name)
+    settings = Sampler(name=name, steps=steps, **{**own, **({"corrections": 10} if name == "langevin" else {})})
     x = method.sample(n, settings, generator)
     distance, nearest = torch.cdist(x, method.network.network.centres).min(dim=1)
     shares = torch.bincount(nearest[distance < 4 * EightModes.STD], minlength=8) / n

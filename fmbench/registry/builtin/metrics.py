@@ -1,110 +1,15 @@
-"""What fmbench itself offers through its hooks: datasets, networks and metrics. Torch-free."""
+"""The shipped metrics."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fmbench.registry.digests import EXTRACTORS
 from fmbench.registry.hooks import hookimpl
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MetricSpec, NetworkSpec, Option, Scalar
-
-PLANAR_BUDGET: Mapping[str, Scalar] = {
-    "train.steps": 4000,
-    "train.batch_size": 512,
-    "network.width": 128,
-    "network.depth": 3,
-    "network.time_width": 64,
-    "nll.batch_size": 2500,
-    "vlb.batch_size": 2500,
-    "sampler.batch_size": 2500,
-    "sampler.draws": 1,  # errors come from blocks of the set
-}
-
-FASHION_BUDGET: Mapping[str, Scalar] = {
-    "train.steps": 3000,
-    "train.batch_size": 128,
-    "network.name": "unet",
-    "nll.batch_size": 250,
-}
+from fmbench.registry.specs import MetricSpec, Option
 
 FEATURES: Mapping[str, Option] = {
     "features": Option(default="dataset", extractor=True, help="feature extractor; dataset: the dataset's own")
 }
-
-
-def planar(name: str, function: str, summary: str) -> DatasetSpec:
-    """A two-dimensional dataset with a known density."""
-    return DatasetSpec(
-        name,
-        f"fmbench.data.planar:{function}",
-        summary=summary,
-        licence="generated here; no terms",
-        known_density=True,
-        budget=PLANAR_BUDGET,
-    )
-
-
-@hookimpl
-def fmbench_datasets() -> list[DatasetSpec]:
-    """The embedded data, for which nothing is downloaded, and Fashion-MNIST."""
-    return [
-        DatasetSpec(
-            "digits",
-            "fmbench.data.digits:digits",
-            summary="1797 scanned digits, 8x8, 17 grey levels; 1437 train, 360 test",
-            kind="image",
-            features="digits-v1",
-            classes=10,
-            budget={"sampler.samples": 5000},  # three sets of them within the minutes that training takes
-            licence="UCI Optical Recognition of Handwritten Digits, CC BY 4.0",
-        ),
-        DatasetSpec(
-            "fashion-mnist",
-            "fmbench.data.fashion_mnist:fashion_mnist",
-            summary="70 000 pictures of clothes, 28x28, 256 grey levels; 60 000 train; fetched if not here",
-            kind="image",
-            features="fashion-v1",
-            classes=10,
-            licence="MIT (Zalando SE)",
-            budget=FASHION_BUDGET,
-        ),
-        planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
-        planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),
-        planar("moons", "moons", "two interleaved half circles, blurred"),
-        planar("gaussian-2d", "gaussian_2d", "one correlated Gaussian"),
-    ]
-
-
-@hookimpl
-def fmbench_networks() -> list[NetworkSpec]:
-    """Networks for vectors and images."""
-    return [
-        NetworkSpec(
-            "mlp",
-            "fmbench.networks.mlp:ResidualMLP",
-            summary="residual, time-modulated multilayer perceptron",
-            conditional=True,
-            options={
-                "width": Option(default=256, ge=1, help="units of a hidden layer"),
-                "depth": Option(default=3, ge=0, help="residual blocks"),
-                "time_width": Option(default=128, ge=2, help="units of the time embedding"),
-            },
-        ),
-        NetworkSpec(
-            "unet",
-            "fmbench.networks.unet:UNet",
-            summary="convolutional U-Net for square images (diffusers' UNet2DModel)",
-            kinds=("image",),
-            conditional=True,
-            options={
-                "channels": Option(default=32, ge=4, help="channels at full resolution, a multiple of 4"),
-                "levels": Option(default=2, ge=1, help="resolutions"),
-                "layers": Option(default=1, ge=1, help="residual blocks at each resolution"),
-                "attention": Option(default=False, help="self-attention at the lowest resolution"),
-                "dropout": Option(default=0.0, ge=0, lt=1, help="probability of dropping a feature"),
-            },
-        ),
-    ]
 
 
 @hookimpl
@@ -265,33 +170,5 @@ def known_density_metrics() -> list[MetricSpec]:
             provides="velocity",
             known_density=True,
             options={"n": Option(default=4096, ge=2, help="points, rounded down to a power of two; fewer bias W2^2")},
-        ),
-    ]
-
-
-@hookimpl
-def fmbench_extractors() -> list[ExtractorSpec]:
-    """Frozen networks for FID and its kin."""
-    return [
-        ExtractorSpec(
-            "digits-v1",
-            "fmbench.metrics.extractors.embedded:digits_v1",
-            summary="small classifier of the 8 x 8 digits",
-            sha256=EXTRACTORS["digits-v1"],
-            dimension=64,
-        ),
-        ExtractorSpec(
-            "fashion-v1",
-            "fmbench.metrics.extractors.embedded:fashion_v1",
-            summary="small classifier of Fashion-MNIST",
-            sha256=EXTRACTORS["fashion-v1"],
-            dimension=64,
-        ),
-        ExtractorSpec(
-            "inception",
-            "fmbench.metrics.extractors.inception:inception",
-            summary="the Inception network of published FIDs, through clean-fid; weights fetched when first used",
-            sha256=EXTRACTORS["inception"],
-            dimension=2048,
         ),
     ]
