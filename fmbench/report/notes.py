@@ -115,7 +115,7 @@ def sampling_line(row: Row) -> str:
         parts.append(f"rtol {sampler['rtol']:g}, atol {sampler['atol']:g}")
     if sampler.get("corrections"):
         parts.append(f"{sampler['corrections']} Langevin each, snr {sampler['snr']:g}")
-    parts += [f"{key} {sampler[key]}" for key in sorted(sampler.keys() - Sampler.keys() - ALWAYS_RECORDED.keys())]
+    parts += [f"{key} {sampler[key]}" for key in sorted(sampler.keys() - Sampler.common_keys() - ALWAYS_RECORDED.keys())]
     if sampler.get("guidance", 1) != 1:
         parts.append(f"guidance {sampler['guidance']:g}")
     parts.append(f"batch {sampler['batch_size']}")

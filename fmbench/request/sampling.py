@@ -68,4 +68,4 @@ def check_keys(sampler: Sampler, spec: SamplerSpec, usable: list[SamplerSpec]) -
         able = ", ".join(other.name for other in usable if key in other.options)
         if able:
             raise FmbenchError(f"sampler.{key}: {spec.name} does not read it; those that do: {able}")
-        raise unknown("key of sampler", key, {*Sampler.keys(), *spec.options})
+        raise unknown("key of sampler", key, {*Sampler.common_keys(), *spec.options})

@@ -63,7 +63,7 @@ class Sampler(Section):
     draws: int = Field(3, ge=1, description="sets, each of its own noise; a number of samples is their mean")
 
     @classmethod
-    def keys(cls) -> set[str]:
+    def common_keys(cls) -> set[str]:
         """The keys that every sampler has."""
         return {*cls.model_fields} - {"options"}
 
@@ -75,7 +75,7 @@ class Sampler(Section):
     @classmethod
     def _gather(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Take the keys that are not every sampler's for options; zeros that only records have mean nothing."""
-        known = {key: value for key, value in given.items() if key in cls.keys()}
+        known = {key: value for key, value in given.items() if key in cls.common_keys()}
         own = {**given.get("options", {}), **{key: given[key] for key in given if key not in cls.model_fields}}
         return {**known, "options": {key: own[key] for key in own if own[key] != ALWAYS_RECORDED.get(key, ...)}}
 
