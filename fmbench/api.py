@@ -15,6 +15,7 @@ from fmbench.registry.specs import ExtractorSpec as ExtractorSpec
 from fmbench.registry.specs import MethodSpec as MethodSpec
 from fmbench.registry.specs import MetricSpec as MetricSpec
 from fmbench.registry.specs import NetworkSpec as NetworkSpec
+from fmbench.registry.specs import Number as Number
 from fmbench.registry.specs import Option as Option
 from fmbench.registry.specs import SamplerSpec as SamplerSpec
 

@@ -14,7 +14,7 @@ from fmbench.cli.options import Plugin
 from fmbench.errors import unknown
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import MethodSpec, NetworkSpec, Option, SamplerSpec, Spec
+from fmbench.registry.specs import MethodSpec, MetricSpec, NetworkSpec, Option, SamplerSpec, Spec
 
 SECTIONS = ("train", "budget", "sampler")
 
@@ -39,6 +39,8 @@ def command(
         console.print(facts_table(kind, spec, origin))
         if spec.options:
             console.print(options_table(spec))
+        if isinstance(spec, MetricSpec) and spec.numbers:
+            console.print(numbers_table(spec))
 
 
 def section_table(name: str) -> Table:
@@ -86,6 +88,16 @@ def options_table(spec: Spec) -> Table:
         table.add_column(head)
     for key, option in spec.options.items():
         table.add_row(f"{prefix}.{key}", str(option.default), accepts(option), option.help)
+    return table
+
+
+def numbers_table(spec: MetricSpec) -> Table:
+    """The numbers that a metric gives; a floor is what real data reach."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("number", "label", "unit", "better", "floor"):
+        table.add_column(head)
+    for number in spec.numbers:
+        table.add_row(number.name, number.label, number.unit, number.better, number.floor)
     return table
 
 

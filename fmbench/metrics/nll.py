@@ -12,7 +12,7 @@ from torch import Tensor
 from fmbench.data.base import Dataset
 from fmbench.errors import Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
-from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
+from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, mean_over_draws
 from fmbench.solvers.nfe import Count, counted
 
 TIGHTER = 0.1  # tolerances of the check, by those of the number
@@ -64,8 +64,9 @@ class NLL(Metric):
         each = in_units(log_prob, dataset)
         details = self._work(count, len(each)) | (self._solver_error(evaluation, each) if family == "pf-ode" else {})
         calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
-        error = None if density.error is None else float(density.error.square().sum().sqrt()) / len(each)
-        error = None if error is None else error * in_units(-torch.ones(()), dataset).item()
+        error = None
+        if density.error is not None:
+            error = float(density.error.square().sum().sqrt()) / len(each) / nats_per_unit(dataset)
         values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details), calls]
         if dataset.density is not None:
             gap = dataset.density.log_prob(dataset.test) - log_prob.cpu()
@@ -74,7 +75,7 @@ class NLL(Metric):
         return values
 
     def _density(self, evaluation: Evaluation, n: int, settings: LikelihoodSettings, batch_size: int) -> LogDensity:
-        """Of the first n test points, in nats: the model's log-density of x plus log |dx / d raw|."""
+        """Measure the first n test points, in nats: the model's log-density of x plus log |dx / d raw|."""
         dataset, parts = evaluation.dataset, []
         evaluation.progress.stage("likelihood", n)
         for index, raw in enumerate(dataset.test[:n].to(evaluation.device).split(batch_size)):
@@ -154,9 +155,14 @@ class VariationalBound(Metric):
 
 def in_units(log_prob: Tensor, dataset: Dataset) -> Tensor:
     """-log p of each point, from nats: bits/dim of integer levels, nats of coordinates."""
-    return bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
+    return -log_prob / nats_per_unit(dataset)
+
+
+def nats_per_unit(dataset: Dataset) -> float:
+    """How many nats the unit of a likelihood is: d ln 2 for bits/dim, 1 for nats."""
+    return dataset.dimension * math.log(2) if dataset.discrete else 1.0
 
 
 def unit_of(dataset: Dataset) -> str:
-    """Of a likelihood: bits/dim of integer levels, nats of coordinates."""
+    """The unit of a likelihood: bits/dim of integer levels, nats of coordinates."""
     return "bits/dim" if dataset.discrete else "nats"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 Scalar = bool | int | float | str
 
@@ -145,6 +145,36 @@ class NetworkSpec(Spec):
     conditional: bool = False
 
 
+Better = Literal["lower", "higher", ""]
+FLOOR = "-floor"  # ends the name of the number that a perfect model would get
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that a metric gives, and how it is shown.
+
+    Args:
+        name: of the number, as `MetricValue` has it.
+        label: in the head of its column; "" for the name.
+        unit: as "nats"; "" for a pure number. A value that has a unit of its own keeps it.
+        decimals: in text tables.
+        better: the direction by which rows are ranked; "" where neither is better: such a number has no ranks.
+        headline: whether a text table shows it unasked.
+        floor: what the number of the same name and "-floor" is measured on, where the metric gives one.
+    """
+
+    name: str
+    label: str = ""
+    unit: str = ""
+    decimals: int = 3
+    better: Better = ""
+    headline: bool = True
+    floor: str = "Real data"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "label", self.label or self.name)
+
+
 @dataclass(frozen=True)
 class MetricSpec(Spec):
     """A number of the table.
@@ -156,6 +186,7 @@ class MetricSpec(Spec):
         provides: what the method must provide, as "velocity"; "" for nothing.
         known_density: whether the density of the data must be known.
         default: whether it is computed when no metrics are named.
+        numbers: those that it gives, and how each is shown; others stand under their own names, unranked.
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
@@ -164,6 +195,11 @@ class MetricSpec(Spec):
     provides: str = ""
     known_density: bool = False
     default: bool = True
+    numbers: tuple[Number, ...] = ()
+
+    def number(self, name: str) -> Number | None:
+        """What the spec says of a number, or of the number that a floor belongs to; None if nothing."""
+        return next((one for one in self.numbers if one.name == name.removesuffix(FLOOR)), None)
 
     def measures(self, dataset: DatasetSpec) -> bool:
         """Whether this number exists on this data."""

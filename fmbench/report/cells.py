@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from fmbench.errors import FmbenchError
+from fmbench.registry.specs import Number
+from fmbench.report.numbers import number
 from fmbench.request.schema import canonical
 from fmbench.store.files import parse_json
 from fmbench.store.records import TableRecord
@@ -25,6 +27,7 @@ class Column:
         family: the feature extractor of a distance; "" for numbers whose families may share a column.
         n: points it is over.
         protocol: canonical JSON of the rest (the sampler aside, which names the row).
+        declared: what a plugin's metric says of the number; of columns that are equal, the first record's holds.
     """
 
     name: str
@@ -33,6 +36,12 @@ class Column:
     family: str
     n: int
     protocol: str
+    declared: Number | None = field(default=None, compare=False)
+
+    @property
+    def number(self) -> Number:
+        """How it is shown."""
+        return number(self.name, self.declared)
 
     def __hash__(self) -> int:  # the name alone tells nearly all columns apart, and knows its hash
         return hash(self.name)
@@ -95,45 +104,47 @@ class Measures:
     def __init__(self) -> None:
         self._known: dict[tuple[str, str, str, str, int, bytes], Measure] = {}
 
-    def of(self, number: TableRecord) -> Measure:
-        """That of a number.
+    def of(self, record: TableRecord) -> Measure:
+        """That of a record.
 
         Raises:
             FmbenchError: its protocol is none.
         """
-        key = (number.name, number.metric, number.unit, number.family, number.n, bytes(number.protocol))
+        key = (record.name, record.metric, record.unit, record.family, record.n, bytes(record.protocol))
         known = self._known.get(key)
-        return known or self._known.setdefault(key, measure(number))
+        return known or self._known.setdefault(key, measure(record))
 
 
-def measure(number: TableRecord) -> Measure:
+def measure(record: TableRecord) -> Measure:
     """How a number was measured.
 
     Raises:
         FmbenchError: its protocol is none.
     """
-    protocol = parse_json(bytes(number.protocol), f"a protocol of {number.name!r}")
+    protocol = parse_json(bytes(record.protocol), f"a protocol of {record.name!r}")
     if not isinstance(protocol, dict):
         raise FmbenchError(
-            f"a protocol of {number.name!r} is {protocol!r}, which is none: fmbench eval --renew measures it again"
+            f"a protocol of {record.name!r} is {protocol!r}, which is none: fmbench eval --renew measures it again"
         )
     sampler = protocol.pop("sampler", {})
-    shared = number.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
-    family = "" if shared else number.family
-    return Measure(Column(number.name, number.metric, number.unit, family, number.n, canonical(protocol)), sampler)
+    shared = record.name in {"nll", "nll-gap", "mass"}  # exact densities and those of an ODE estimate one quantity
+    family = "" if shared else record.family
+    declared = record.number or None
+    column = Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol), declared)
+    return Measure(column, sampler)
 
 
 def aggregate(records: Mapping[int, TableRecord]) -> Cell:
     """The cell of the records of one column, by seed."""
-    numbers = [records[seed] for seed in sorted(records)]
-    errors = [number.error for number in numbers if number.error is not None]
-    sure = len(errors) == len(numbers)
-    warnings = [str(number.details.warning) for number in numbers if number.details.warning is not None]
+    found = [records[seed] for seed in sorted(records)]
+    errors = [record.error for record in found if record.error is not None]
+    sure = len(errors) == len(found)
+    warnings = [str(record.details.warning) for record in found if record.details.warning is not None]
     return Cell(
         by_seed={seed: value for seed in sorted(records) if (value := records[seed].value) is not None},
-        family="/".join(filter(None, sorted({number.family for number in numbers}))),
+        family="/".join(filter(None, sorted({record.family for record in found}))),
         error=math.sqrt(sum([error * error for error in errors])) / len(errors) if sure else None,
-        sets=max([len(number.details.sets) for number in numbers]),
+        sets=max([len(record.details.sets) for record in found]),
         warnings=tuple(dict.fromkeys(warnings)),
     )
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from fmbench.report.cells import Column
 from fmbench.report.compare import Standings
 from fmbench.report.grid import DAGGER, told_apart
-from fmbench.report.numbers import number
 from fmbench.report.table import Row
 
 RANKED = ("nll-gap", "nll", "fid", "w2")  # in a line below the table; JSON has the ranks of every number
@@ -42,7 +41,7 @@ def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     groups: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
     having: dict[str, set[str]] = defaultdict(set)  # the rows that have a number
     for column in columns:
-        having[number(column.name).label] |= {row.label for row in rows if column in row.cells}
+        having[column.number.label] |= {row.label for row in rows if column in row.cells}
         for row in rows:
             cell = row.cells.get(column)
             if cell is not None and cell.error is not None:
@@ -51,7 +50,7 @@ def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
                     groups["NLL", how, column.unit][row.label] = cell.error
                 elif cell.sets > 1:
                     how = f"mean of {cell.sets} sets of samples"
-                    groups[number(column.name).label, how, column.unit][row.label] = cell.error
+                    groups[column.number.label, how, column.unit][row.label] = cell.error
     return [
         error_line(label if having[label] == set(errors) else f"{label} of {', '.join(errors)}", how, unit, errors)
         for (label, how, unit), errors in groups.items()

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 
+from fmbench.registry.specs import Better
 from fmbench.report.cells import Cell, Column, half_width, student
-from fmbench.report.numbers import Better, number
 from fmbench.report.table import Row
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def ranking(rows: Sequence[Row], column: Column) -> list[Rank | None]:
     direction, or where fewer than two rows have two seeds. A row with one seed counts: nothing is known to be better
     or worse than it, so none is best beside it.
     """
-    better = number(column.name).better
+    better = column.number.better
     places = [index for index, row in enumerate(rows) if better and comparable(row, column)]
     cells = [rows[index].cells[column] for index in places]
     found: list[Rank | None] = [None] * len(rows)

@@ -8,7 +8,6 @@ from fmbench.errors import FmbenchError, unknown
 from fmbench.report.cells import Cell, Column
 from fmbench.report.compare import paired
 from fmbench.report.grid import ARROWS, by_dataset, columns_of, text_of, told_apart
-from fmbench.report.numbers import number
 from fmbench.report.sheet import Entry, Section, Sheet, one_line
 from fmbench.report.table import Row
 from fmbench.report.view import View
@@ -87,7 +86,7 @@ def has(column: Column, a: Row, b: Row) -> bool:
 
 def line(column: Column, head: tuple[str, str], a: Row, b: Row) -> list[Entry]:
     """One number of both, their difference, and who is ahead."""
-    spec = number(column.name)
+    spec = column.number
     label = head[0] + ARROWS[spec.better] + (f" ({head[1]})" if head[1] else "")
     one, other = a.cells[column], b.cells[column]
     shared = len(one.by_seed.keys() & other.by_seed.keys())
@@ -101,7 +100,7 @@ def line(column: Column, head: tuple[str, str], a: Row, b: Row) -> list[Entry]:
 
 def verdict(column: Column, a: Cell, b: Cell, first: str, second: str) -> str:
     """Who is ahead, as far as the seeds tell."""
-    better, difference = number(column.name).better, paired(a, b)
+    better, difference = column.number.better, paired(a, b)
     if not better:
         return "neither is better"
     if a.biased or b.biased:

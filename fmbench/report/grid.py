@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import groupby
 
 from fmbench.errors import unknown
+from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.report.cells import Cell, Column
-from fmbench.report.numbers import NUMBERS, is_floor, number
+from fmbench.report.numbers import is_floor
 from fmbench.report.table import Row
 
 ARROWS = {"lower": " \u2193", "higher": " \u2191", "": ""}
@@ -50,14 +51,14 @@ def columns_of(rows: Sequence[Row], names: Collection[str] | None) -> list[Colum
         place = order.index(column.name) if column.name in order else len(order)
         return place, column.name, column.unit, column.family, column.n, column.protocol
 
-    shown = (column for column in found if (number(column.name).headline if names is None else column.name in names))
+    shown = (column for column in found if (column.number.headline if names is None else column.name in names))
     return sorted(shown, key=position)
 
 
 def heads(columns: Sequence[Column]) -> list[tuple[str, str]]:
     """All column heads, each with its unit or protocol."""
     texts = [
-        (label + ARROWS[number(column.name).better], qualifier)
+        (label + ARROWS[column.number.better], qualifier)
         for column, (label, qualifier) in zip(columns, told_apart(columns), strict=True)
     ]
     return [("method", ""), ("seeds", ""), *texts, ("train", "s"), ("params", "")]
@@ -82,7 +83,7 @@ def protocol_of(column: Column) -> dict[str, object]:
 
 def head(column: Column) -> tuple[str, str]:
     """A column's name, and its unit or protocol."""
-    label = number(column.name).label
+    label = column.number.label
     if column.name == "nll" and column.unit == "bits/dim":
         return label, f"{column.unit}, K={json.loads(column.protocol)['draws']}"
     if column.family and column.name not in PLAIN:
@@ -109,7 +110,7 @@ def missing(row: Row, column: Column) -> str:
 
 def text_of(column: Column, cell: Cell, seeds: int) -> str:
     """mean, or mean ± interval over seeds; how many, where they are fewer than the row's."""
-    decimals = number(column.name).decimals
+    decimals = column.number.decimals
     interval = "" if cell.interval is None else f" \u00b1 {cell.interval:.{decimals}f}"
     fewer = "" if cell.seeds == seeds else f" (seeds: {cell.seeds})"
     return f"{cell.mean:.{decimals}f}{DAGGER if cell.biased else ''}{interval}{fewer}"

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from fmbench.registry.builtin import fmbench_samplers
+from fmbench.registry.specs import FLOOR
 from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
 from fmbench.report.compare import Standings
-from fmbench.report.numbers import FLOOR, is_floor, number
+from fmbench.report.numbers import is_floor
 from fmbench.report.table import Row
 from fmbench.request.schema import ALWAYS_RECORDED, Sampler
 
@@ -40,7 +41,7 @@ def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     for column, cell in floors(rows):
         base = column.name.removesuffix(FLOOR)
         if base in order:
-            spec = number(base)
+            spec = column.number
             beside = "; ".join(filter(None, [cell.family, *cell.warnings]))
             said = f"{spec.label} {cell.mean:.{spec.decimals}f}" + (f" ({beside})" if beside else "")
             groups[spec.floor, column.n].append((order[base], said))
@@ -63,7 +64,7 @@ def floors(rows: Sequence[Row]) -> list[tuple[Column, Cell]]:
 def warning_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """What the measurements of the shown numbers warn of."""
     said = (
-        (row.label, f"{number(column.name).label}: {warning}.")
+        (row.label, f"{column.number.label}: {warning}.")
         for column in columns
         for row in rows
         if column in row.cells
@@ -115,7 +116,7 @@ def sampling_line(row: Row) -> str:
         parts.append(f"rtol {sampler['rtol']:g}, atol {sampler['atol']:g}")
     if sampler.get("corrections"):
         parts.append(f"{sampler['corrections']} Langevin each, snr {sampler['snr']:g}")
-    parts += [f"{key} {sampler[key]}" for key in sorted(sampler.keys() - Sampler.common_keys() - ALWAYS_RECORDED.keys())]
+    parts += [f"{key} {sampler[key]}" for key in sorted(sampler.keys() - {*Sampler.common_keys(), *ALWAYS_RECORDED})]
     if sampler.get("guidance", 1) != 1:
         parts.append(f"guidance {sampler['guidance']:g}")
     parts.append(f"batch {sampler['batch_size']}")

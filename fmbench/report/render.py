@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.report.cells import Column
 from fmbench.report.compare import Rank, comparable, paired, standings_of
 from fmbench.report.grid import by_dataset
 from fmbench.report.html import html
 from fmbench.report.latex import latex
 from fmbench.report.markdown import markdown
-from fmbench.report.numbers import NUMBERS
 from fmbench.report.sheet import Sheet, sheets
 from fmbench.report.table import Row
 from fmbench.report.terminal import rich_table

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
+from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import MetricSpec
 from fmbench.request.schema import RunRequest, slug_of
@@ -46,7 +47,8 @@ def evaluate(
             same = [record for record in known if record.evaluation == known[0].evaluation]
             directory.add_metrics(structs.replace(record, evaluation=run.evaluation_overrides) for record in same)
             continue
-        metric: Metric = metrics.get(name).load()(**run.evaluation.metrics[name])
+        spec = metrics.get(name)
+        metric: Metric = spec.load()(**run.evaluation.metrics[name])
         begun, measured_at = time.perf_counter(), datetime.now(UTC).isoformat()
         try:
             values = metric.measure(evaluation)
@@ -58,24 +60,27 @@ def evaluate(
             keep_samples(run, directory, drawn.raw[: SHOWN[evaluation.dataset_spec.kind]])
             kept = True
         keep_pictures(run, directory, name, evaluation.kept())
-        directory.add_metrics(records(run, name, values, seconds=cost, measured_at=measured_at))
+        directory.add_metrics(records(run, spec, values, seconds=cost, measured_at=measured_at))
 
 
-def records(run: RunRequest, metric: str, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
+def records(run: RunRequest, metric: MetricSpec, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
     """Values with the protocol that they were measured under; one that is not finite is missing, and says so.
 
-    A stranger's metric may give NumPy's numbers, or tensors: they are written as numbers.
+    A stranger's metric may give NumPy's numbers, or tensors: they are written as numbers. What its spec says of a
+    number is written beside it, for tables are made without the plugin.
     """
-    return [
-        MetricRecord(
-            metric=metric,
-            protocol=run.evaluation.protocol(metric),
-            evaluation=run.evaluation_overrides,
-            **facts,
-            **vars(plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")),
-        )
-        for value in values
-    ]
+    common = {"protocol": run.evaluation.protocol(metric.name), "evaluation": run.evaluation_overrides, **facts}
+    return [MetricRecord(metric=metric.name, **common, **described(value, metric)) for value in values]
+
+
+def described(value: MetricValue, metric: MetricSpec) -> dict[str, Any]:
+    """The fields of a value, with what its metric's spec says of it."""
+    value = plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")
+    said = metric.number(value.name)
+    if said is None:
+        return vars(value)
+    own = {} if said.name in NUMBERS else {"number": said}
+    return {**vars(value), "unit": value.unit or said.unit, **own}
 
 
 def plain(value: MetricValue) -> MetricValue:

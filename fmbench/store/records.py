@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel
 
-from fmbench.registry.specs import Scalar
+from fmbench.registry.specs import Number, Scalar
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.store import migrations
 
@@ -127,6 +127,7 @@ class Measured(Record, frozen=True, kw_only=True):
         n: how many points it is over.
         evaluation: how the evaluation differed from the defaults, by dotted key.
         measured_at: when the measurement began (UTC); the numbers of one measurement share it.
+        number: how it is shown, where a plugin's metric says so; not written for numbers that fmbench ships.
     """
 
     metric: str
@@ -139,6 +140,7 @@ class Measured(Record, frozen=True, kw_only=True):
     evaluation: dict[str, Scalar] = {}
     reason: str = ""
     measured_at: str = ""
+    number: Number | msgspec.UnsetType = msgspec.UNSET
 
 
 class MetricRecord(Measured, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from fmbench.report.numbers import FLOOR
+from fmbench.registry.specs import FLOOR
 from fmbench.report.render import TEXTS
 from fmbench.report.sheet import sheets
 from fmbench.report.view import View

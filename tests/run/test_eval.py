@@ -136,7 +136,7 @@ def test_a_metric_may_give_numbers_of_any_kind(tmp_path):
     (run,) = tiny_plan(methods=["fm-ot"])
     values = [MetricValue("nfe", torch.tensor(1.5), np.float32(0.5), n=np.int64(7)), MetricValue("nll", np.nan)]
     directory = RunDirectory(tmp_path)
-    directory.add_metrics(records(run, "nfe", values))
+    directory.add_metrics(records(run, load_plugins(environ={}).metrics.get("nfe"), values))
     number, missing = directory.metrics()
     assert (number.value, number.error, number.n) == (1.5, 0.5, 7)
     assert (missing.value, missing.reason) == (None, "is nan")

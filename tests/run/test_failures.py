@@ -109,9 +109,10 @@ def test_a_number_that_is_not_finite_is_missing_and_says_so(tmp_path):
     from fmbench.run.evaluate import records
 
     (run,) = tiny_plan(methods=["fm-ot"])
-    (bad,) = records(run, "nll", [MetricValue("nll", float("nan"))], seconds=1.0)
+    nll = load_plugins(environ={}).metrics.get("nll")
+    (bad,) = records(run, nll, [MetricValue("nll", float("nan"))], seconds=1.0)
     assert (bad.value, bad.reason) == (None, "is nan")
-    (good,) = records(run, "nll", [MetricValue("nll", 2.5)], seconds=1.0)
+    (good,) = records(run, nll, [MetricValue("nll", 2.5)], seconds=1.0)
     assert (good.value, good.reason) == (2.5, "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fmbench.registry.builtin.numbers import shipped
 from fmbench.registry.hooks import hookimpl
 from fmbench.registry.specs import MetricSpec, Option
 
@@ -20,6 +21,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "nll",
             "fmbench.metrics.nll:NLL",
+            numbers=shipped("nll", "nfe-nll", "nll-gap"),
             summary="negative log-likelihood of the test set; bits/dim for images, nats for points",
             likelihood=("exact", "pf-ode", "truncated"),
             options={
@@ -41,6 +43,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "vlb",
             "fmbench.metrics.nll:VariationalBound",
+            numbers=shipped("vlb"),
             summary="variational bound on the test set's NLL, where a method has one",
             likelihood=("vlb",),
             options={"batch_size": Option(default=512, ge=1, help="points bounded together")},
@@ -48,6 +51,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "fid",
             "fmbench.metrics.fid:FID",
+            numbers=shipped("fid", "fid-ratio"),
             summary="Frechet distance between features of generated and training images",
             kinds=("image",),
             samples=True,
@@ -56,6 +60,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "kid",
             "fmbench.metrics.kid:KID",
+            numbers=shipped("kid"),
             summary="kernel distance between features of generated and training images; unbiased at small n",
             kinds=("image",),
             samples=True,
@@ -64,6 +69,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "prdc",
             "fmbench.metrics.prdc:PRDC",
+            numbers=shipped("precision", "recall", "density", "coverage"),
             summary="precision, recall, density and coverage of generated images among training images",
             kinds=("image",),
             samples=True,
@@ -75,6 +81,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "fid-inf",
             "fmbench.metrics.fid:FIDInfinity",
+            numbers=shipped("fid-inf"),
             summary="FID extrapolated to infinitely many samples",
             kinds=("image",),
             samples=True,
@@ -84,14 +91,22 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "memorisation",
             "fmbench.metrics.memorisation:Memorisation",
+            numbers=shipped("nn-ratio", "copied"),
             summary="distance of samples to the nearest training image, over that of held-out images",
             kinds=("image",),
             samples=True,
         ),
-        MetricSpec("nfe", "fmbench.metrics.nfe:NFE", summary="network evaluations a sample, and seconds", samples=True),
+        MetricSpec(
+            "nfe",
+            "fmbench.metrics.nfe:NFE",
+            numbers=shipped("nfe", "sample-seconds"),
+            summary="network evaluations per sample, and seconds",
+            samples=True,
+        ),
         MetricSpec(
             "nfe-per-sample",
             "fmbench.metrics.nfe:PerSampleNFE",
+            numbers=shipped("nfe-per-sample"),
             summary="NFE of dopri5 when each sample has its own steps (needs torchode)",
             samples=True,
             provides="velocity",
@@ -101,6 +116,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "curve",
             "fmbench.metrics.quality:SamplingCurve",
+            numbers=shipped("nfe-10pct"),
             summary="FID (or W2) of a fixed-step solver at 5, 10, 20, 50 and 100 NFE",
             samples=True,
             provides="velocity",
@@ -113,6 +129,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "learning-curve",
             "fmbench.metrics.quality:LearningCurve",
+            numbers=shipped("steps-10pct"),
             summary="FID (or W2) by the weights kept during training (run --snapshots 8)",
             samples=True,
             options=FEATURES,
@@ -121,6 +138,7 @@ def fmbench_metrics() -> list[MetricSpec]:
         MetricSpec(
             "portrait",
             "fmbench.metrics.portrait:Portrait",
+            numbers=shipped("straightness", "mass", "inside"),
             summary="trajectories, field and density in the plane, kept for plot flow and animate; straightness, mass",
             kinds=("vector",),
             samples=True,
@@ -136,6 +154,7 @@ def known_density_metrics() -> list[MetricSpec]:
         MetricSpec(
             "occupancy",
             "fmbench.metrics.occupancy:Occupancy",
+            numbers=shipped("ce-gap", "modes", "mode-tv", "off-mode", "off-support"),
             summary="cross-entropy above the entropy, which sees shape, and modes found, which sees loss",
             kinds=("vector",),
             samples=True,
@@ -144,6 +163,7 @@ def known_density_metrics() -> list[MetricSpec]:
         MetricSpec(
             "w2",
             "fmbench.metrics.transport:Wasserstein",
+            numbers=shipped("w2", "sliced-w2"),
             summary="exact and sliced Wasserstein-2 distance to a true sample; mode counts dominate it",
             kinds=("vector",),
             samples=True,
@@ -156,6 +176,7 @@ def known_density_metrics() -> list[MetricSpec]:
         MetricSpec(
             "discrepancy",
             "fmbench.metrics.discrepancy:Discrepancy",
+            numbers=shipped("energy-distance", "mmd2"),
             summary="energy distance and MMD^2 to a true sample, unbiased: below zero is chance",
             kinds=("vector",),
             options={"n": Option(default=5000, ge=10, help="points of each sample, at most")},
@@ -165,6 +186,7 @@ def known_density_metrics() -> list[MetricSpec]:
         MetricSpec(
             "path-energy",
             "fmbench.metrics.path_energy:PathEnergy",
+            numbers=shipped("npe"),
             summary="how much more energy a flow's paths take than optimal transport; 0 is best",
             kinds=("vector",),
             provides="velocity",

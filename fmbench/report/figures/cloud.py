@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fmbench.errors import FmbenchError
+from fmbench.registry.specs import FLOOR
 from fmbench.report.cells import Column
 from fmbench.report.compare import CONTROL
 from fmbench.report.figures.curves import Curve
 from fmbench.report.figures.looks import Look
 from fmbench.report.figures.subject import Amount, Subject, amount
 from fmbench.report.notes import floors
-from fmbench.report.numbers import FLOOR, number
 from fmbench.report.table import Row
 
 DECADE = 10.0  # from this ratio on an axis is logarithmic
@@ -119,7 +119,7 @@ class Cloud:
                 dots.append(Dot(row.label, price, amount(cell), subject.looks[row.label], cell.biased))
         if not dots:
             raise FmbenchError(
-                f"no row of {subject.dataset!r} has both {number(column.name).label} and {cost.words}: evaluate it, or "
+                f"no row of {subject.dataset!r} has both {column.number.label} and {cost.words}: evaluate it, or "
                 "choose other rows"
             )
         competing = [dot.y.mean for dot in dots if not dot.faint] or [dot.y.mean for dot in dots]
@@ -143,7 +143,7 @@ class Cloud:
 
     def sentences(self, cost: Cost, column: Column) -> Iterable[str]:
         """What the caption says of it."""
-        label = number(column.name).label
+        label = column.number.label
         if self.beyond:
             yield f"Beyond the axis: {label} of {', '.join(f'{one.name} {one.value:.3g}' for one in self.beyond)}."
         if self.free:
@@ -157,7 +157,7 @@ def floor_levels(subject: Subject, column: Column) -> Iterable[Level]:
     """What real data reach in a column."""
     for floor, cell in floors(subject.rows):
         if floor.name == column.name + FLOOR and floor.family == column.family:
-            yield Level(number(column.name).floor.lower(), cell.mean)
+            yield Level(column.number.floor.lower(), cell.mean)
             return
 
 

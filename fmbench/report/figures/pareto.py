@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fmbench.errors import FmbenchError, unknown
+from fmbench.registry.specs import Better
 from fmbench.report.figures.cloud import COSTS, Cloud, Dot
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.labels import settle
 from fmbench.report.figures.scatter import draw_cloud, family_legend, name_all
 from fmbench.report.figures.style import caption, figure
 from fmbench.report.figures.subject import Subject, axis_label
-from fmbench.report.numbers import Better, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def pareto(order: Order) -> Figure:
     cost = COSTS[name]
     subject = Subject.of(order)
     column = subject.column(order.number or subject.quality())
-    better = number(column.name).better
+    better = column.number.better
     if not better:
         raise FmbenchError(f"--number {column.name!r} is better neither high nor low: choose another for a front")
     cloud = Cloud.of(subject, column, cost)

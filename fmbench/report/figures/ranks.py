@@ -11,7 +11,6 @@ from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.looks import family_handles
 from fmbench.report.figures.style import SMALL, caption, figure
 from fmbench.report.figures.subject import Subject, axis_label
-from fmbench.report.numbers import number
 from fmbench.report.table import Row
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ def standing(subject: Subject, column: Column) -> list[tuple[Rank, Row]]:
     Raises:
         FmbenchError: the number has no better direction, or fewer than two rows have two seeds.
     """
-    spec = number(column.name)
+    spec = column.number
     if not spec.better:
         raise FmbenchError(f"--number {column.name!r} is better neither high nor low: choose another to rank by")
     sign = -1 if spec.better == "higher" else 1
@@ -87,7 +86,7 @@ def draw_ranks(axes: Axes, ranked: list[tuple[Rank, Row]], column: Column, subje
 
 def in_words(row: Row, column: Column) -> str:
     """The number and its interval."""
-    cell, decimals = row.cells[column], number(column.name).decimals
+    cell, decimals = row.cells[column], column.number.decimals
     interval = "" if cell.interval is None else f" \u00b1 {cell.interval:.{decimals}f}"
     return f"{cell.mean:.{decimals}f}{interval}"
 

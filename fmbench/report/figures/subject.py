@@ -11,7 +11,7 @@ from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.looks import Look, looks_of
 from fmbench.report.grid import ARROWS, columns_of, missing, told_apart
 from fmbench.report.notes import of_whom, sampling_line
-from fmbench.report.numbers import QUALITY, is_floor, number
+from fmbench.report.numbers import QUALITY, is_floor
 from fmbench.report.table import Row, build
 from fmbench.report.view import select
 
@@ -92,12 +92,12 @@ def amount(cell: Cell) -> Amount:
 def axis_label(column: Column) -> str:
     """A number's name, unit or protocol, and the arrow towards the better."""
     ((label, qualifier),) = told_apart([column])
-    return f"{label}{f' ({qualifier})' if qualifier else ''}{ARROWS[number(column.name).better]}"
+    return f"{label}{f' ({qualifier})' if qualifier else ''}{ARROWS[column.number.better]}"
 
 
 def left_out(rows: Sequence[Row], column: Column) -> Iterable[str]:
     """Who has no number in a column, and who has it under another protocol."""
-    label = number(column.name).label
+    label = column.number.label
     without = [f"{row.label} ({missing(row, column)})" for row in rows if row.cell(column.name) is None]
     otherwise = [row.label for row in rows if row.cell(column.name) is not None and column not in row.cells]
     if without:

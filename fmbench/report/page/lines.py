@@ -9,7 +9,6 @@ from typing import Any
 
 from fmbench.report.cells import Column
 from fmbench.report.grid import ALL, chosen, columns_of
-from fmbench.report.numbers import number
 from fmbench.report.sheet import Entry, Sheet, families, sheet
 from fmbench.report.table import Row
 from fmbench.report.view import View
@@ -119,7 +118,7 @@ def lines_of(dataset: str, rows: Sequence[Row]) -> Lines:
 def heads_of(written: Sheet, columns: Sequence[Column]) -> list[Head]:
     """The sheet's heads, with what the page shows unasked."""
     around = [("", True)] * 2
-    shown = [*around, *((number(column.name).better, number(column.name).headline) for column in columns), *around]
+    shown = [*around, *((column.number.better, column.number.headline) for column in columns), *around]
     return [Head(text, of, *more) for (text, of), more in zip(written.heads, shown, strict=True)]
 
 

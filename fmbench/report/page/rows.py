@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+from fmbench.registry.builtin.numbers import NUMBERS
+from fmbench.registry.specs import FLOOR
 from fmbench.report.cells import Column
 from fmbench.report.compare import CONTROL
 from fmbench.report.figures import style
 from fmbench.report.grid import told_apart
 from fmbench.report.notes import floors
-from fmbench.report.numbers import FLOOR, NUMBERS, QUALITY, number
+from fmbench.report.numbers import QUALITY
 from fmbench.report.page.lines import anchor
 from fmbench.report.page.runs import significant
 from fmbench.report.sheet import families
@@ -126,7 +128,7 @@ def described(axes: Mapping[str, Column | None], rows: Sequence[Row]) -> list[Ax
             column.name,
             " ".join(filter(None, [heads[column][0], f"({heads[column][1]})" if heads[column][1] else ""])),
             column.name in COSTS,
-            number(column.name).better,
+            column.number.better,
             significant(lowest.get((column.name + FLOOR, column.family))),
         )
         for key, column in axes.items()
