@@ -12,7 +12,7 @@ from torch import Tensor
 from fmbench.data.base import Dataset
 from fmbench.errors import Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
-from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, mean_over_draws
+from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.solvers.nfe import Count, counted
 
 TIGHTER = 0.1  # tolerances of the check, by those of the number
@@ -66,7 +66,8 @@ class NLL(Metric):
         calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
         error = None
         if density.error is not None:
-            error = float(density.error.square().sum().sqrt()) / len(each) / nats_per_unit(dataset)
+            nats = density.error.double().square().sum().sqrt() / len(each)
+            error = float(in_units(-nats, dataset))  # whose sign is that of -log p
         values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details), calls]
         if dataset.density is not None:
             gap = dataset.density.log_prob(dataset.test) - log_prob.cpu()
@@ -155,12 +156,7 @@ class VariationalBound(Metric):
 
 def in_units(log_prob: Tensor, dataset: Dataset) -> Tensor:
     """-log p of each point, from nats: bits/dim of integer levels, nats of coordinates."""
-    return -log_prob / nats_per_unit(dataset)
-
-
-def nats_per_unit(dataset: Dataset) -> float:
-    """How many nats the unit of a likelihood is: d ln 2 for bits/dim, 1 for nats."""
-    return dataset.dimension * math.log(2) if dataset.discrete else 1.0
+    return bits_per_dim(log_prob, dataset.dimension) if dataset.discrete else -log_prob
 
 
 def unit_of(dataset: Dataset) -> str:

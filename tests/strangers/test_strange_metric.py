@@ -1,4 +1,4 @@
-"""A metric that a plugin brings has a head, a rank and a floor like the shipped ones, also where the plugin is absent."""
+"""A metric that a plugin brings has head, rank and floor like the shipped ones, also where the plugin is absent."""
 
 from __future__ import annotations
 
