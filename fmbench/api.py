@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fmbench.data.base import Transform as Transform
     from fmbench.methods.base import Batch as Batch
     from fmbench.methods.base import Method as Method
+    from fmbench.methods.base import Player as Player
     from fmbench.methods.base import Preparation as Preparation
     from fmbench.methods.base import Task as Task
     from fmbench.methods.flow import FlowMethod as FlowMethod

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,8 +47,9 @@ class Task:
     Args:
         shape: of one point in model space.
         data_rms: root mean square of the training data in model space.
-        network: builds the network that every method of the run shares, for data of a given shape. With classes it
-            is called as (t, x, labels), where the label `classes` means "no class".
+        network: builds the network that every method of the run shares, for data of a given shape, by network(shape)
+            or network(shape, times=2). With classes it is called as (t, x, labels), where the label `classes` means
+            "no class".
         size: number of training points.
         bounds: the interval that holds every coordinate of the data (integer levels have one); None where there is
             none.
@@ -60,7 +61,7 @@ class Task:
 
     shape: tuple[int, ...]
     data_rms: float
-    network: Callable[[tuple[int, ...]], nn.Module]
+    network: Callable[..., nn.Module]
     size: int = 1
     bounds: tuple[float, float] | None = None
     classes: int = 0
@@ -73,12 +74,16 @@ class Task:
         """Number of coordinates of a point."""
         return math.prod(self.shape)
 
-    def build_network(self) -> CountedNetwork:
+    def build_network(self, times: int = 1) -> CountedNetwork:
         """The shared network, freshly initialised: (t, x) -> output shaped as x, t (n,) or (1,); calls are counted.
 
-        With classes it takes labels too: (t, x, labels).
+        With classes it takes labels too: (t, x, labels). With times=2 it takes a second time: (t, x, r=r), r shaped as
+        t, and is the diagonal r = t where none is given. The second time has no effect before the first step.
+
+        Raises:
+            FmbenchError: the run's network takes no second time.
         """
-        return CountedNetwork(self.network(self.shape))
+        return CountedNetwork(self.network(self.shape) if times == 1 else self.network(self.shape, times=times))
 
     def source(self, name: str) -> Source:
         """The law "normal", or that of a dataset whose density is known.
@@ -102,6 +107,9 @@ class Batch:
         companions: (m, *shape), points of the batches to come, for methods that ask for them.
         generator: the only source of randomness that a loss may use; it makes a step repeatable.
         rows: of the n points those that are this process's to compute, all by default; see `Method.shares_batch`.
+        step: how many steps of the optimiser lie behind.
+        progress: the share of the training budget that is spent, from 0 to 1, whatever its unit; what preparation
+            took is left out.
     """
 
     x: Tensor
@@ -109,9 +117,11 @@ class Batch:
     generator: torch.Generator
     companions: Tensor | None = None
     rows: slice = field(default_factory=lambda: EVERY)
+    step: int = 0
+    progress: float = 0.0
 
     def mine(self, tensor: Tensor) -> Tensor:
-        """Of a tensor (n, ...) that goes with the points, the rows to compute."""
+        """Take the rows to compute of a tensor (n, ...) that goes with the points."""
         return tensor[self.rows]
 
 
@@ -130,6 +140,25 @@ class Preparation:
     generator: torch.Generator
     batch_size: int
     teacher: Method | None = None
+
+
+@dataclass(frozen=True)
+class Player:
+    """One of several parts of a method that learn from losses of their own, as a generator and its critic.
+
+    Args:
+        name: in the log and in checkpoints.
+        module: whose trainable parameters it moves; no parameter belongs to two players.
+        loss: a scalar to descend, of a batch; only the player's own parameters get its gradient.
+        scored: whether samples need it: its weights are then averaged, and the average sampled from.
+        rate: multiplies the learning rate.
+    """
+
+    name: str
+    module: nn.Module
+    loss: Callable[[Batch], Tensor]
+    scored: bool = True
+    rate: float = 1.0
 
 
 class Method(nn.Module, ABC):
@@ -158,6 +187,14 @@ class Method(nn.Module, ABC):
     def loss(self, batch: Batch) -> Tensor:
         """A scalar to descend."""
 
+    def players(self) -> Sequence[Player]:
+        """Those that learn, in the order in which they step; by default the whole method, from its loss.
+
+        All see the same batch. Each computes its loss after those before it have stepped, and draws on from where
+        they left the batch's generator.
+        """
+        return (Player("method", self, self.loss),)
+
     def prepare(self, preparation: Preparation) -> None:
         """Work before the first step, as fitting statistics or sampling a teacher; nothing by default.
 
@@ -184,6 +221,9 @@ class Method(nn.Module, ABC):
         generator: torch.Generator,
         companions: Tensor | None = None,
         rows: slice = EVERY,
+        step: int = 0,
+        progress: float = 0.0,
+        player: int = 0,
     ) -> Tensor:
         """The loss of a batch; what wrappers for devices and precision call."""
-        return self.loss(Batch(x, labels, generator, companions, rows))
+        return self.players()[player].loss(Batch(x, labels, generator, companions, rows, step, progress))

@@ -65,6 +65,8 @@ class GaussianPathMethod(Readable, FlowMethod):
     """
 
     shares_batch = True
+    times: ClassVar[int] = 1
+    """How many times the network takes; 2 for methods that learn maps between two times."""
     predicts: ClassVar[Quantity] = "velocity"
     coupling: Coupling = Independent()
     weight: Weight = staticmethod(objectives.unit)
@@ -73,7 +75,7 @@ class GaussianPathMethod(Readable, FlowMethod):
         super().__init__(task)
         if path is not None:
             self.path = path
-        self.network = task.build_network()
+        self.network = task.build_network(self.times)
 
     def loss(self, batch: Batch) -> Tensor:
         """The weighted squared error of the unit-variance output (Lipman et al. 2023, eq. 9, for the velocity)."""

@@ -29,6 +29,15 @@ class TimeEmbedding(nn.Module):
         return embedded
 
 
+class SecondTime(TimeEmbedding):
+    """The embedding of a second time, which starts at zero: its last layer does, and SiLU(0) = 0."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+        for parameter in self.layers[2].parameters():
+            nn.init.zeros_(parameter)
+
+
 class Block(nn.Module):
     """A residual block whose normalised input is shifted, scaled and gated by the time embedding.
 
@@ -61,9 +70,12 @@ class ResidualMLP(nn.Module):
         depth: number of residual blocks.
         time_width: of the time embedding.
         classes: number of classes to condition on; one more label means "no class".
+        times: 2 for a second time r.
     """
 
-    def __init__(self, shape: tuple[int, ...], *, width: int, depth: int, time_width: int, classes: int = 0) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], *, width: int, depth: int, time_width: int, classes: int = 0, times: int = 1
+    ) -> None:
         super().__init__()
         dimension = math.prod(shape)
         self.time = TimeEmbedding(time_width)
@@ -71,12 +83,15 @@ class ResidualMLP(nn.Module):
         self.first = nn.Linear(dimension, width)
         self.blocks = nn.ModuleList(Block(width, time_width) for _ in range(depth))
         self.last = nn.Linear(width, dimension)
+        self.second = SecondTime(time_width) if times == 2 else None  # drawn last: the others are as with one time
 
-    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """T of shape (n,) or (1,), x of shape (n, *shape), labels of shape (n,) -> shaped as x."""
+    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None, r: Tensor | None = None) -> Tensor:
+        """The output, shaped as x, at times t (and r) of shape (n,) or (1,), x (n, *shape), labels (n,)."""
         time = self.time(t)
         if self.label is not None:
             time = time + self.label(labels)
+        if self.second is not None:
+            time = time + self.second(t if r is None else r)
         h = self.first(x.flatten(1))
         for block in self.blocks:
             h = block(h, time)

@@ -6,7 +6,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
-from fmbench.networks.mlp import TIME_SCALE
+from fmbench.networks.mlp import TIME_SCALE, SecondTime
 
 
 class UNet(nn.Module):
@@ -20,6 +20,7 @@ class UNet(nn.Module):
         attention: whether the lowest resolution has self-attention.
         dropout: probability of dropping a feature.
         classes: number of classes to condition on; one more label means "no class".
+        times: 2 for a second time r.
 
     Raises:
         FmbenchError: the data are not such images.
@@ -35,6 +36,7 @@ class UNet(nn.Module):
         attention: bool,
         dropout: float,
         classes: int = 0,
+        times: int = 1,
     ) -> None:
         super().__init__()
         if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
@@ -59,8 +61,31 @@ class UNet(nn.Module):
             add_attention=attention,
             num_class_embeds=classes + 1 if classes else None,
         )
+        self.times = times
+        if times == 2:  # drawn last: the other weights are as with one time
+            self.model.class_embedding = Conditions(self.model.class_embedding, 4 * channels)
 
-    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """T of shape (n,) or (1,), x of shape (n, *shape), labels of shape (n,) -> shaped as x."""
-        out: Tensor = self.model(x, TIME_SCALE * t, class_labels=labels, return_dict=False)[0]
+    def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None, r: Tensor | None = None) -> Tensor:
+        """The output, shaped as x, at times t (and r) of shape (n,) or (1,), x (n, *shape), labels (n,)."""
+        condition = labels if self.times == 1 else (labels, t if r is None else r)
+        out: Tensor = self.model(x, TIME_SCALE * t, class_labels=condition, return_dict=False)[0]
         return out
+
+
+class Conditions(nn.Module):
+    """What UNet2DModel adds to the embedding of its time, in the place of its embedding of classes alone.
+
+    Args:
+        label: the embedding of classes; None where there are none.
+        width: of the embeddings.
+    """
+
+    def __init__(self, label: nn.Module | None, width: int) -> None:
+        super().__init__()
+        self.label, self.second = label, SecondTime(width)
+
+    def forward(self, condition: tuple[Tensor | None, Tensor]) -> Tensor:
+        """The embedding, (n or 1, width), of (labels, r)."""
+        labels, r = condition
+        embedded: Tensor = self.second(r)
+        return embedded if self.label is None else embedded + self.label(labels)

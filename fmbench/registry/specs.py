@@ -139,10 +139,14 @@ class NetworkSpec(Spec):
         kinds: the kinds of data it accepts.
         conditional: whether it takes classes: factory(shape, classes=k, **options) -> module, called as
             (t, x, labels) with labels (n,) from 0 to k, of which k means "no class".
+        two_times: whether it takes a second time: factory(shape, times=2, **options) -> module, called as
+            (t, x, r=r) or (t, x, labels, r=r) with r shaped as t; r = t where it is not given. What it adds starts at
+            zero, so that the module starts as the one of one time.
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
+    two_times: bool = False
 
 
 Better = Literal["lower", "higher", ""]

@@ -191,7 +191,8 @@ class TrainingSummary(Record, frozen=True, kw_only=True):
 
     `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included (and under
     a budget of FLOPs those of the preparation); None of a method that makes no steps. `steps` are its own; `devices`
-    shared each batch, each in `micro_batches` parts.
+    shared each batch, each in `micro_batches` parts. `params` are those that a sample needs; `training_only_params`,
+    where there are any, those that training needed besides, as a critic's.
     """
 
     params: int
@@ -204,6 +205,7 @@ class TrainingSummary(Record, frozen=True, kw_only=True):
     steps: int | None = None
     devices: int = 1
     micro_batches: int = 1
+    training_only_params: int | msgspec.UnsetType = msgspec.UNSET
 
 
 RecordT = TypeVar("RecordT", bound=Record)

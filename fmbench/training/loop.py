@@ -1,4 +1,4 @@
-"""The training loop: the only module that knows of Lightning Fabric.
+"""The training loop.
 
 Everything random in a step is a function of (seed, step), so a resumed run repeats an uninterrupted one.
 """
@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.strategies.ddp import DDPStrategy
+from msgspec import UNSET
 from torch import Tensor
-from torch.nn import Module
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import provenance
@@ -27,11 +26,12 @@ from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
 from fmbench.training.batches import Batches
-from fmbench.training.devices import Team, portions, rank
+from fmbench.training.devices import Team, portions
+from fmbench.training.fabric import connect
 from fmbench.training.interrupts import Interrupted, interrupts
 from fmbench.training.journal import Journal
 from fmbench.training.pace import AfterSeconds, AfterSteps, Cost, StoppingRule, TrainingState, ema_decay, learning_rate
-from fmbench.training.weights import FlatWeights
+from fmbench.training.players import Learners
 
 LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
 
@@ -67,19 +67,12 @@ class Trainer:
         settings = self.settings
         self.rows = portions(method, settings.batch_size, self.team, runtime.micro_batches)
         self.model = self.fabric.setup_module(method)
-        self.weights = FlatWeights(method)
-        self.average = self.weights.vector.detach().clone()
-        self.optimiser = torch.optim.AdamW(
-            [self.weights.vector],
-            lr=settings.lr,
-            betas=(settings.beta1, settings.beta2),
-            weight_decay=settings.weight_decay,
-            fused=True,
-        )
+        self.learners = Learners(method, settings)
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())
         self._pending: list[Tensor] = []  # losses still on the device
+        self._rate = 0.0  # of the last step
 
     def run(self, progress: Progress) -> None:
         """Train to the end of the budget, and write the last checkpoint and the summary.
@@ -149,20 +142,36 @@ class Trainer:
         # For layers that draw on their own, as dropout: each process has its own rows.
         reseed(self.fabric.device, self.seed, "step", step, *([self.team.rank] if self.team.rank else []))
         rate = learning_rate(self.settings, step, self.rule.decayed(self.state))
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        self._rate = rate
         with self.team.together():
-            losses = self._descend(self.batches[step])
-            self.weights.gather_gradient(len(losses))
-        # One sum of one vector, not DistributedDataParallel's buckets: a parameter without a gradient needs no care.
-        self.team.average(self.weights.gradient)
-        self.weights.clip_gradient(self.settings.clip)
-        self.optimiser.step()
-        self.average.lerp_(self.weights.vector.detach(), 1 - ema_decay(self.settings, step))
-        self._pending.append(torch.stack(losses).mean())
+            batch = replace(self.batches[step], step=step, progress=self.rule.spent(self.state))
+        losses = []
+        for player in range(len(self.learners)):
+            with self.team.together(), self.learners.alone(player) as learner:
+                parts = self._descend(batch, player)
+                learner.weights.gather_gradient(len(parts))
+            # One sum of one vector, not DistributedDataParallel's buckets: a parameter without gradient needs no care.
+            self.team.average(learner.weights.gradient)
+            learner.step(rate, ema_decay(self.settings, step))
+            losses.append(torch.stack(parts).mean())
+        self._pending.append(torch.stack(losses))
 
-    def _descend(self, batch: Batch) -> list[Tensor]:
-        """The loss of each micro-batch, its gradient added to the parameters'.
+    def _loss(self, batch: Batch, rows: slice, player: int) -> Tensor:
+        """A player's loss of some rows of a batch, through Fabric's wrapper."""
+        loss: Tensor = self.model(
+            batch.x,
+            batch.labels,
+            batch.generator,
+            batch.companions,
+            rows,
+            batch.step,
+            batch.progress,
+            player,
+        )
+        return loss
+
+    def _descend(self, batch: Batch, player: int) -> list[Tensor]:
+        """A player's loss of each micro-batch, its gradient added to the parameters'.
 
         Every part draws what the whole batch draws, from the start; a coupling is solved again for each.
         """
@@ -170,7 +179,7 @@ class Trainer:
         losses = []
         for rows in self.rows:
             batch.generator.set_state(start)
-            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, rows)
+            loss = self._loss(batch, rows, player)
             self.fabric.backward(loss)
             losses.append(loss.detach())
         return losses
@@ -184,19 +193,24 @@ class Trainer:
         losses = pending.tolist()
         first = self.state.step - len(losses) + 1
         self._pending.clear()
-        for step, loss in enumerate(losses, start=first):
-            if not math.isfinite(loss):
-                raise DivergedError(step, loss)
+        for step, of_players in enumerate(losses, start=first):
+            for loss in of_players:
+                if not math.isfinite(loss):
+                    raise DivergedError(step, loss)
         self.state.losses += losses
 
     def _log(self, journal: Journal) -> None:
         """Write the mean loss since the last line."""
         state = self.state
-        state.loss = sum(state.losses) / len(state.losses)
+        means = [sum(losses) / len(losses) for losses in zip(*state.losses, strict=True)]
+        state.loss = means[self.learners.main]
         state.losses.clear()
+        names = [learner.player.name for learner in self.learners]
+        each = {f"loss_{name}": mean for name, mean in zip(names, means, strict=True)} if len(names) > 1 else {}
         line = {
             "loss": state.loss,
-            "lr": self.optimiser.param_groups[0]["lr"],
+            **each,
+            "lr": self._rate,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(state.step * self.settings.batch_size / state.seconds, 1),
             "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
@@ -209,8 +223,8 @@ class Trainer:
             return
         checkpoint = {
             "method": self.model.module.state_dict(),
-            "average": self.average,
-            "optimiser": self.optimiser.state_dict(),
+            "average": self.learners.averages(),
+            "optimiser": self.learners.optimisers(),
             "seconds": self.state.seconds,
             "charged": self.state.charged,
             "loss": self.state.loss,
@@ -224,7 +238,7 @@ class Trainer:
             return
         buffers = {name for name, _ in self.model.module.named_buffers()}
         kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
-        checkpoint = {"method": kept, "average": self.average, "seconds": self.state.seconds}
+        checkpoint = {"method": kept, "average": self.learners.averages(), "seconds": self.state.seconds}
         checkpoints.write(self.directory.snapshots, self.state.step, checkpoint)
 
     def _resume(self, journal: Journal) -> None:
@@ -232,17 +246,17 @@ class Trainer:
         checkpoint = checkpoints.load(self.directory.checkpoints, self.fabric.device)
         if checkpoint is not None:
             self.model.module.load_state_dict(checkpoint["method"])
-            self.average.copy_(checkpoint["average"])
-            self.optimiser.load_state_dict(checkpoint["optimiser"])
+            self.learners.resume(checkpoint["average"], checkpoint["optimiser"])
             self.state = TrainingState(
                 checkpoint["step"],
                 checkpoint["seconds"],
                 checkpoint.get("charged", self.state.charged),  # checkpoints of old had no budget in seconds
                 checkpoint["loss"],
-                checkpoint["losses"],
+                torch.tensor(checkpoint["losses"], dtype=torch.float64).reshape(-1, len(self.learners)).tolist(),
             )
         # What was prepared may differ in the last bit from device to device.
-        self.team.copy_leader([self.weights.vector.data, self.average, *self.model.module.buffers()])
+        weights = [tensor for learner in self.learners for tensor in learner.tensors()]
+        self.team.copy_leader([*weights, *self.model.module.buffers()])
         state = self.state
         state.seconds, state.charged = self.team.highest(state.seconds, state.charged)
         if self.team.leads:
@@ -251,9 +265,10 @@ class Trainer:
     def _summary(self) -> TrainingSummary:
         """What the training cost."""
         steps = self.state.step
-        images = steps * self.settings.batch_size + self.cost.images
+        images, besides = steps * self.settings.batch_size + self.cost.images, self.learners.training_only
         return TrainingSummary(
-            params=sum(parameter.numel() for parameter in self.model.module.parameters()),
+            params=sum(parameter.numel() for parameter in self.model.module.parameters()) - besides,
+            training_only_params=besides or UNSET,
             seconds=self.state.seconds,
             images=images,
             images_per_second=images / self.state.seconds,
@@ -270,31 +285,10 @@ class Trainer:
         module, batch = self.model.module, self.batches[step]
         before = {name: value.clone() for name, value in module.state_dict().items()}
         with FlopCounterMode(display=False) as counter:
-            loss = self.model(batch.x, batch.labels, batch.generator, batch.companions, self.rows[0])
-            self.fabric.backward(loss)
+            for player in range(len(self.learners)):
+                with self.learners.alone(player):
+                    self.fabric.backward(self._loss(batch, self.rows[0], player))
         module.load_state_dict(before)
         module.zero_grad(set_to_none=True)
         parts = self.team.size * len(self.rows) if module.shares_batch else 1
         return float(counter.get_total_flops()) * parts
-
-
-class Gathered(DDPStrategy):
-    """A process a device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
-
-    def setup_module(self, module: Module) -> Module:  # type: ignore[override]  # not wrapped
-        """The module as it is."""
-        return module
-
-
-def connect(runtime: Runtime) -> Fabric:
-    """The devices of a run; with several of them, this process joins the others that torchrun has started.
-
-    Raises:
-        FmbenchError: torchrun has not started as many.
-    """
-    if runtime.devices == 1:
-        return Fabric(accelerator=runtime.device, devices=1)
-    rank(runtime.devices)
-    fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, strategy=Gathered())
-    fabric.launch()
-    return fabric

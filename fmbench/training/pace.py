@@ -33,8 +33,8 @@ class TrainingState:
     charged: float = 0.0
     """How many of the seconds came before the first step."""
     loss: float = math.nan
-    losses: list[float] = field(default_factory=list)
-    """The losses of the steps since the last line of the log."""
+    losses: list[list[float]] = field(default_factory=list)
+    """The losses of every player in the steps since the last line of the log."""
 
 
 class StoppingRule(ABC):
@@ -47,6 +47,10 @@ class StoppingRule(ABC):
     @abstractmethod
     def decayed(self, state: TrainingState) -> float:
         """How much of the learning rate's decay lies behind, from 0 to 1."""
+
+    @abstractmethod
+    def spent(self, state: TrainingState) -> float:
+        """The share of the budget that is spent, from 0 to 1, without what preparation took."""
 
     @abstractmethod
     def marks(self, state: TrainingState, count: int) -> int:
@@ -77,6 +81,10 @@ class AfterSteps(StoppingRule):
         """From the end of the warm-up to the last step."""
         return max(0.0, (state.step - self.warmup) / max(1, self.steps - self.warmup))
 
+    def spent(self, state: TrainingState) -> float:
+        """The share of the steps."""
+        return state.step / self.steps
+
     def marks(self, state: TrainingState, count: int) -> int:
         """The i-th lies at step i steps / count, rounded down."""
         return sum(self.steps * (i + 1) // count <= state.step for i in range(count))
@@ -101,7 +109,11 @@ class AfterSeconds(StoppingRule):
         return state.step > 0 and state.seconds >= self.seconds
 
     def decayed(self, state: TrainingState) -> float:
-        """The share that is spent of the time that preparation left."""
+        """As much as is spent."""
+        return self.spent(state)
+
+    def spent(self, state: TrainingState) -> float:
+        """The share of the time that preparation left."""
         left = self.seconds - state.charged
         return min(1.0, max(0.0, state.seconds - state.charged) / left) if left > 0 else 0.0
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import provenance
@@ -25,7 +26,7 @@ from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, devices
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
-from fmbench.training.weights import FlatWeights
+from fmbench.training.players import assign_averages
 
 
 @dataclass(frozen=True)
@@ -141,10 +142,21 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins) -> Metho
     network = plugins.networks.get(request.network.name)
     classes = plugins.datasets.get(request.dataset.name).classes if request.train.conditional else 0
     conditions = {"classes": classes} if classes else {}
+
+    def build_network(shape: tuple[int, ...], **asked: int) -> nn.Module:
+        if asked and not network.two_times:
+            able = ", ".join(spec.name for spec in plugins.networks if spec.two_times)
+            raise FmbenchError(
+                f"method {request.method.name!r} needs a network of two times, and network.name = {network.name!r} "
+                f"takes one; choose from: {able}"
+            )
+        module: nn.Module = network.load()(shape, **request.network.options, **conditions, **asked)
+        return module
+
     task = Task(
         shape=dataset.shape,
         data_rms=dataset.rms(),
-        network=lambda shape: network.load()(shape, **request.network.options, **conditions),
+        network=build_network,
         size=len(dataset.train),
         bounds=dataset.transform.bounds,
         classes=classes,
@@ -177,5 +189,5 @@ def averaged(method: Method, state: dict[str, Any], device: torch.device) -> Met
     whole = state["average"] is None
     method.load_state_dict(state["method"], strict=whole)  # a snapshot has only the buffers
     if not whole:
-        FlatWeights(method).assign(state["average"])
+        assign_averages(method, state["average"])
     return method.eval().requires_grad_(requires_grad=False)

@@ -41,6 +41,16 @@ class FlatWeights:
         starts = zip(self._starts, self._parameters, strict=False)  # one start more, where the vector ends
         return [vector[start : start + parameter.numel()].view_as(parameter) for start, parameter in starts]
 
+    @property
+    def size(self) -> int:
+        """How many numbers they are, without what fills them up to the alignment."""
+        return sum(parameter.numel() for parameter in self._parameters)
+
+    def require_gradients(self, *, wanted: bool) -> None:
+        """Whether backward passes reach the parameters."""
+        for parameter in self._parameters:
+            parameter.requires_grad_(wanted)
+
     def assign(self, vector: Tensor) -> None:
         """Give the module the weights of another vector of this layout."""
         self.vector.data.copy_(vector)

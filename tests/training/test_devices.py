@@ -50,7 +50,7 @@ def losses(folder):
 
 
 def weights(folder):
-    return checkpoints.load(folder / "checkpoints", "cpu")["average"]
+    return checkpoints.load(folder / "checkpoints", "cpu")["average"]["method"]
 
 
 @pytest.mark.parametrize("name", RUNS)

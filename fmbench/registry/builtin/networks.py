@@ -15,6 +15,7 @@ def fmbench_networks() -> list[NetworkSpec]:
             "fmbench.networks.mlp:ResidualMLP",
             summary="residual, time-modulated multilayer perceptron",
             conditional=True,
+            two_times=True,
             options={
                 "width": Option(default=256, ge=1, help="units of a hidden layer"),
                 "depth": Option(default=3, ge=0, help="residual blocks"),
@@ -27,6 +28,7 @@ def fmbench_networks() -> list[NetworkSpec]:
             summary="convolutional U-Net for square images (diffusers' UNet2DModel)",
             kinds=("image",),
             conditional=True,
+            two_times=True,
             options={
                 "channels": Option(default=32, ge=4, help="channels at full resolution, a multiple of 4"),
                 "levels": Option(default=2, ge=1, help="resolutions"),

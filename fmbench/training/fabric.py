@@ -1,0 +1,32 @@
+"""The devices of a run, through Lightning Fabric: the only module that knows of it."""
+
+from __future__ import annotations
+
+from lightning_fabric import Fabric
+from lightning_fabric.strategies.ddp import DDPStrategy
+from torch.nn import Module
+
+from fmbench.execution import Runtime
+from fmbench.training.devices import rank
+
+
+class Gathered(DDPStrategy):
+    """A process a device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
+
+    def setup_module(self, module: Module) -> Module:  # type: ignore[override]  # not wrapped
+        """The module as it is."""
+        return module
+
+
+def connect(runtime: Runtime) -> Fabric:
+    """The devices of a run; with several of them, this process joins the others that torchrun has started.
+
+    Raises:
+        FmbenchError: torchrun has not started as many.
+    """
+    if runtime.devices == 1:
+        return Fabric(accelerator=runtime.device, devices=1)
+    rank(runtime.devices)
+    fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, strategy=Gathered())
+    fabric.launch()
+    return fabric
