@@ -11,6 +11,7 @@ from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
 from fmbench.report.compare import Standings
+from fmbench.report.grid import si
 from fmbench.report.numbers import is_floor
 from fmbench.report.table import Row
 from fmbench.request.schema import ALWAYS_RECORDED, Sampler
@@ -31,7 +32,17 @@ def notes(rows: Sequence[Row], standings: Standings) -> list[str]:
     lines += family_lines(rows, columns)
     lines += error_lines(rows, columns)
     lines += warning_lines(rows, columns)
+    lines += training_only_lines(rows)
     return [*lines, *rank_lines(rows, standings), *seed_lines(rows)]
+
+
+def training_only_lines(rows: Sequence[Row]) -> list[str]:
+    """How many parameters training needed that samples do not, where there are any."""
+    return [
+        f"{row.label}: training needed {si(row.training_only_params)} parameters besides those that samples need."
+        for row in rows
+        if row.training_only_params
+    ]
 
 
 def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

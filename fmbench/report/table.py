@@ -67,8 +67,13 @@ class Row:
 
     @property
     def params(self) -> int | None:
-        """Trained parameters."""
+        """How many parameters a sample needs."""
         return self.summaries[0].params if self.summaries else None
+
+    @property
+    def training_only_params(self) -> int:
+        """How many more training needed, as a critic's."""
+        return (self.summaries[0].training_only_params or 0) if self.summaries else 0
 
 
 @dataclass
