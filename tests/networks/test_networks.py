@@ -83,3 +83,47 @@ class TestCounter:
         with counted(network) as count:
             network(torch.rand(6), torch.randn(6, 2))
         assert count.rows / 3 == 2
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("classes", [0, 3])
+class TestSecondTime:
+    def pair(self, name, classes):
+        """The network of one time and that of two, with the same seed."""
+        spec = load_plugins(environ={}).networks.get(name)
+        assert spec.two_times
+        networks = []
+        for more in ({}, {"times": 2}):
+            torch.manual_seed(0)
+            networks.append(spec.load()((1, 8, 8), classes=classes, **spec.defaults, **more).eval())
+        return networks
+
+    def inputs(self, classes, generator):
+        labels = (torch.tensor([0, classes]),) if classes else ()
+        return (torch.tensor([0.2, 0.7]), torch.randn(2, 1, 8, 8, generator=generator), *labels)
+
+    def test_it_has_no_effect_before_the_first_step(self, name, classes, generator):
+        one, two = self.pair(name, classes)
+        inputs = self.inputs(classes, generator)
+        assert torch.equal(one(*inputs), two(*inputs, r=torch.tensor([0.9, 0.1])))
+        assert sum(p.numel() for p in two.parameters()) > sum(p.numel() for p in one.parameters())
+
+    def test_it_is_learnt_and_is_the_samples_own(self, name, classes, generator):
+        _, two = self.pair(name, classes)
+        for parameter in two.parameters():
+            torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+        inputs = self.inputs(classes, generator)
+        first, other = two(*inputs, r=torch.tensor([0.9, 0.1])), two(*inputs, r=torch.tensor([0.3, 0.1]))
+        assert not torch.allclose(first[0], other[0])
+        torch.testing.assert_close(first[1], other[1])
+        assert torch.equal(two(*inputs), two(*inputs, r=inputs[0]))  # without it: the diagonal
+        torch.testing.assert_close(two(*inputs, r=torch.tensor([0.3])), two(*inputs, r=torch.tensor([0.3, 0.3])))
+
+    def test_its_first_gradient_is_not_zero(self, name, classes, generator):
+        _, two = self.pair(name, classes)
+        for key, parameter in two.named_parameters():
+            if "second" not in key:  # gates that start at zero would hide it
+                torch.nn.init.normal_(parameter, std=0.1, generator=generator)
+        two(*self.inputs(classes, generator), r=torch.tensor([0.9, 0.1])).square().sum().backward()
+        gradients = [parameter.grad for key, parameter in two.named_parameters() if "second" in key]
+        assert max(float(gradient.abs().max()) for gradient in gradients) > 0
