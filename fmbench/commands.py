@@ -16,6 +16,7 @@ from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
+from fmbench.request.configuration import Settings, configuration, settings
 from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import Cell, Orders, run_all
 from fmbench.scheduling.monitor import GridMonitor
@@ -63,13 +64,13 @@ def plan(
         FmbenchError: a name, key or value that makes no sense.
     """
     tree = files.read_config(config or files.DEFAULT_CONFIG)
-    said = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
-    tree = files.merge(tree, {key: value for key, value in said.items() if value is not None})
+    chosen = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
+    tree = files.merge(tree, {key: value for key, value in chosen.items() if value is not None})
     assigned = files.assigned(assignments)
     tree = files.merge(tree, assigned)
     swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
     sweeps.refuse_set(swept, assigned)
-    return grid.resolve({**tree, "sweep": swept}, plugins)
+    return grid.resolve(configuration({**tree, "sweep": swept}, plugins), plugins)
 
 
 def execute(
@@ -156,10 +157,11 @@ def plan_evaluation(
     Raises:
         FmbenchError: an unknown name, a key of training, or no trained run to measure.
     """
-    asked = files.assigned(assignments)
-    for key in asked:
+    tree = files.assigned(assignments)
+    for key in tree:
         if key != "sampler":
             plugins.metrics.get(key)
+    asked = settings(tree, plugins)
     wanted = None if metrics is None else [plugins.metrics.get(name) for name in metrics]
     if methods is not None:
         methods = [plugins.methods.get(name).name for name in methods]
@@ -175,9 +177,10 @@ def plan_evaluation(
         names = None if wanted is None else [spec.name for spec in wanted if spec.measures(data)]
         if names == []:
             continue
-        parts = (training.method, training.train, data, plugins)
-        evaluation = resolution.resolve_evaluation(asked, names, *parts)
-        plain = resolution.resolve_evaluation({}, names, *parts)
+        evaluation, plain = (
+            resolution.resolve_evaluation(one, names, training.method, training.train, data, plugins)
+            for one in (asked, Settings())
+        )
         run = RunRequest(
             training=training,
             evaluation=evaluation,

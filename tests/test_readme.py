@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from fmbench import commands
 from fmbench.cli import app
-from fmbench.cli.run import parse_seeds
 from fmbench.registry.discovery import load_plugins
 from fmbench.report import table
+from fmbench.request.values import seeds_of
 from tests.helpers import carry_out, tiny_plan
 from tests.report.made_up import text
 
@@ -48,7 +48,7 @@ def test_every_run_command_resolves(example, line):
         config=said.get("--config"),
         dataset=said.get("--dataset"),
         methods=said["--methods"].split(",") if "--methods" in said else None,
-        seeds=parse_seeds(said["--seeds"]) if "--seeds" in said else None,
+        seeds=seeds_of(said["--seeds"]) if "--seeds" in said else None,
         assignments=[said["--set"]] if "--set" in said else [],
         sweep=[said["--sweep"]] if "--sweep" in said else [],
     )

@@ -14,7 +14,7 @@ from fmbench.cli.options import Plugin
 from fmbench.errors import unknown
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import MethodSpec, MetricSpec, NetworkSpec, Option, SamplerSpec, Spec
+from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option, SamplerSpec, Spec
 
 SECTIONS = ("train", "budget", "sampler")
 
@@ -81,7 +81,12 @@ def facts_table(kind: str, spec: Spec, origin: str) -> Table:
 
 def options_table(spec: Spec) -> Table:
     """Its options, under the keys that --set takes."""
-    sections = {MethodSpec: f"options.{spec.name}", NetworkSpec: "network", SamplerSpec: "sampler"}
+    sections = {
+        MethodSpec: f"options.{spec.name}",
+        DatasetSpec: f"data.{spec.name}",
+        NetworkSpec: "network",
+        SamplerSpec: "sampler",
+    }
     prefix = sections.get(type(spec), spec.name)
     table = Table(box=None, pad_edge=False)
     for head in ("option", "default", "accepts", "meaning"):

@@ -17,7 +17,6 @@ from fmbench.cli.options import (
     ResultsDir,
     Set,
     chosen,
-    names,
 )
 from fmbench.cli.placing import (
     EngineName,
@@ -89,6 +88,7 @@ def command(
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
     from fmbench.durations import parse
+    from fmbench.request.values import seeds_of
     from fmbench.scheduling.dispatch import Orders
 
     console = Console(stderr=True, highlight=False)
@@ -104,7 +104,7 @@ def command(
         config=config,
         methods=chosen(methods),
         dataset=chosen(dataset),
-        seeds=None if seeds is None else parse_seeds(seeds),
+        seeds=None if seeds is None else seeds_of(seeds, "--seeds"),
         metrics=chosen(metrics),
         assignments=set_ or [],
         sweep=sweep or [],
@@ -126,22 +126,6 @@ def command(
     )
     place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
     carry_out(cells, plugins, place, orders, results_dir, console)
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Seeds: "3" is [0, 1, 2], "0,2" is [0, 2], "7," is [7].
-
-    Raises:
-        FmbenchError: it is neither.
-    """
-    try:
-        numbers = [int(part) for part in names(text)]
-    except ValueError:
-        numbers = []
-    counted = "," not in text
-    if not numbers or min(numbers) < (1 if counted else 0):
-        raise FmbenchError(f"--seeds {text!r}: give a number of seeds (3) or a list of them (0,1,2)")
-    return list(range(numbers[0])) if counted else numbers
 
 
 def show_plan(cells: Sequence[Cell], plugins: Plugins, results: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from fmbench.errors import FmbenchError, unknown
+from fmbench.request.values import read_yaml
 
 DEFAULT_CONFIG = "default"
 Chain = tuple[str, ...]
@@ -53,7 +54,7 @@ def _locate(name: str, folder: Path, chain: Chain) -> Path:
 def _load(path: Path, chain: Chain) -> dict[str, Any]:
     name = chain[-1]
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FmbenchError(f"cannot read configuration {name!r}: {error.strerror}{_told(chain)}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -93,7 +94,7 @@ def parse_assignment(text: str) -> dict[str, Any]:
     if not sign or not all(key.split(".")):
         raise FmbenchError(f"--set {text!r}: write key=value, as in --set train.steps=2000")
     try:
-        leaf = yaml.safe_load(value)
+        leaf = read_yaml(value)
     except yaml.YAMLError as error:
         raise FmbenchError(f"--set {text!r}: the value is not YAML; quote it") from error
     return nest({key: leaf})

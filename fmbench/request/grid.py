@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any, overload
+from typing import overload
 
-from pydantic import Field, NonNegativeInt, field_validator
-
-from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec
-from fmbench.request import sweeps
-from fmbench.request.files import merge
-from fmbench.request.options import section, validate
+from fmbench.request.configuration import Configuration, Settings
 from fmbench.request.resolution import absence, assemble, resolve_one
-from fmbench.request.schema import RunRequest, Section, canonical
-
-
-class Experiment(Section):
-    """The fixed part of a configuration; sections named after metrics hold those metrics' options."""
-
-    methods: tuple[str, ...] = Field(min_length=1)
-    dataset: tuple[str, ...] = Field(default=("digits",), min_length=1)
-    seeds: tuple[NonNegativeInt, ...] = Field(default=(0,), min_length=1)
-    metrics: tuple[str, ...] | None = None
-
-    @field_validator("dataset", mode="before")
-    @classmethod
-    def split(cls, value: Any) -> Any:
-        """One name, or several with commas, as a list."""
-        return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+from fmbench.request.schema import RunRequest, canonical
 
 
 @dataclass(frozen=True)
@@ -59,57 +38,31 @@ class Grid(Sequence[RunRequest]):
         return len(self.runs)
 
 
-def resolve(tree: Mapping[str, Any], plugins: Plugins) -> Grid:
+def resolve(asked: Configuration, plugins: Plugins) -> Grid:
     """The runs of a configuration.
 
     Raises:
-        FmbenchError: an unknown method, dataset, network, metric or key, a value out of range, or a method or a metric
-            that exists on none of the datasets.
+        FmbenchError: an unknown method, dataset, network or metric, or a method or a metric that exists on none of the
+            datasets.
     """
-    fixed = {key: tree[key] for key in Experiment.model_fields if key in tree}
-    sections = {key: value for key, value in tree.items() if key not in fixed}
-    swept = sweeps.of(sections)
-    check_keys([key for key in sections if key != "sweep"], swept, plugins)
-    experiment = validate(Experiment, fixed, "")
-    datasets = [plugins.datasets.get(name) for name in dict.fromkeys(experiment.dataset)]
-    methods = [plugins.methods.get(name) for name in dict.fromkeys(experiment.methods)]
-    named = [plugins.metrics.get(name) for name in dict.fromkeys(experiment.metrics or ())]
-    variants = [merge(sections, setting) for setting in sweeps.settings(swept)]
-    for name in chain.from_iterable(section(variant, "options") for variant in variants):
-        plugins.methods.get(name)
+    scope = asked.scope
+    datasets = [plugins.datasets.get(name) for name in dict.fromkeys(scope.dataset)]
+    methods = [plugins.methods.get(name) for name in dict.fromkeys(scope.methods)]
+    named = [plugins.metrics.get(name) for name in dict.fromkeys(scope.metrics or ())]
     runs: dict[str, RunRequest] = {}
     for dataset in datasets:
         there = [spec.name for spec in named if dataset not in unmeasured(spec, datasets)]
-        metrics = None if experiment.metrics is None else there
+        metrics = None if scope.metrics is None else there
         for method in methods:
             if dataset in unmodelled(method, datasets):
                 continue
-            plain = resolve_one({}, metrics, method, dataset, plugins)
-            for variant in variants:
-                asked = resolve_one(variant, metrics, method, dataset, plugins)
-                for seed in experiment.seeds:
-                    run = assemble(asked, plain, seed, method.family)
+            plain = resolve_one(Settings(), metrics, method, dataset, plugins)
+            for variant in asked.variants:
+                resolved = resolve_one(variant, metrics, method, dataset, plugins)
+                for seed in scope.seeds:
+                    run = assemble(resolved, plain, seed, method.family)
                     runs[canonical(run.model_dump())] = run
     return Grid(tuple(runs.values()), tuple(passed_over(methods, named, datasets)))
-
-
-def check_keys(keys: Iterable[str], swept: Iterable[str], plugins: Plugins) -> None:
-    """Whether the sections of a configuration are known, those that it sweeps too.
-
-    Raises:
-        FmbenchError: one is not, or what is swept is a list by itself.
-    """
-    spanned = set(Experiment.model_fields)
-    known = {"train", "budget", "sampler", "network", "options", *(spec.name for spec in plugins.metrics)}
-    for key in keys:
-        if key not in known:
-            raise unknown("key", key, {*known, *spanned, "extends", "sweep"})
-    for key in swept:
-        first = key.partition(".")[0]
-        if first in spanned:
-            raise FmbenchError(f"sweep of {key}: {first} takes a list by itself; give it there, or as --{first}")
-        if first not in known:
-            raise unknown("key to sweep", key, known)
 
 
 def unmodelled(method: MethodSpec, datasets: Sequence[DatasetSpec]) -> list[DatasetSpec]:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.specs import Option, Scalar, Spec
 from fmbench.request.schema import Component
+from fmbench.request.values import prepared, shown
 
 
 def component(spec: Spec, given: Mapping[str, Any], prefix: str) -> Component:
@@ -18,11 +19,16 @@ def component(spec: Spec, given: Mapping[str, Any], prefix: str) -> Component:
     return Component(name=spec.name, options=options_of(spec, given, prefix))
 
 
+def given_options(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
+    """The given values of a spec's options, typed and checked one by one."""
+    model = validate(options_model(spec.name, tuple(spec.options.items())), given, prefix)
+    options: dict[str, Scalar] = model.model_dump(exclude_unset=True)
+    return options
+
+
 def options_of(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, Scalar]:
     """Every option of a spec: the given values, checked, over its defaults."""
-    options: dict[str, Scalar] = validate(
-        options_model(spec.name, tuple(spec.options.items())), given, prefix
-    ).model_dump()
+    options = {**spec.defaults, **given_options(spec, given, prefix)}
     for key, option in spec.options.items():
         if option.above and not float(options[key]) > float(options[option.above]):
             raise FmbenchError(
@@ -58,7 +64,7 @@ def validate(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> 
         FmbenchError: an unknown key (with its nearest match) or a value that is not accepted.
     """
     try:
-        return model.model_validate(dict(values))
+        return model.model_validate(prepared(model, dict(values)))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
@@ -69,4 +75,4 @@ def validate(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> 
         text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         if first["type"] == "string_pattern_mismatch":
             text = "one of " + ", ".join(first["ctx"]["pattern"][2:-2].split("|"))
-        raise FmbenchError(f"{name} = {first['input']!r}: must be {text}") from error
+        raise FmbenchError(f"{name} = {shown(first['input'])}: must be {text}") from error

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
 from fmbench.request import budgets
-from fmbench.request.files import merge, parse_assignment
-from fmbench.request.options import component, options_of, section, validate
+from fmbench.request.configuration import Settings
+from fmbench.request.files import merge, nest
+from fmbench.request.options import component, options_of
 from fmbench.request.sampling import resolve_sampler
 from fmbench.request.schema import (
     Component,
@@ -25,7 +27,7 @@ Resolved = tuple[dict[str, Any], EvaluationRequest]
 
 
 def resolve_one(
-    asked: Mapping[str, Any],
+    asked: Settings,
     metrics: Sequence[str] | None,
     method: MethodSpec,
     dataset: DatasetSpec,
@@ -41,31 +43,46 @@ def resolve_one(
             f"method {method.name!r} models {' and '.join(method.kinds)} data, and {dataset.name} is {dataset.kind} "
             "data"
         )
-    sections = budgeted(asked, method, dataset)
+    given = over_defaults(asked, method, dataset)
+    train = Train(**budgets.with_steps(given.train, given.budget, method))
+    network = network_component(given.network, dataset, plugins)
+    check_classes(train, network, method, dataset, plugins)
+    trained = method_component(method, given.options.get(method.name, {}), plugins)
     training = {
-        "dataset": Component(name=dataset.name, options=options_of(dataset, {}, dataset.name)),
-        "method": method_component(method, section(section(sections, "options"), method.name), plugins),
-        "network": network_component(section(sections, "network"), dataset, plugins),
-        "train": validate(Train, section(sections, "train"), "train"),
-        "budget": budgets.limit(asked),
+        "dataset": component(dataset, given.data.get(dataset.name, {}), f"data.{dataset.name}"),
+        "method": trained,
+        "network": network,
+        "train": train,
+        "budget": budgets.limit(given.budget),
     }
-    check_classes(training["train"], training["network"], method, dataset, plugins)
-    return training, resolve_evaluation(asked, metrics, training["method"], training["train"], dataset, plugins)
+    return training, resolve_evaluation(asked, metrics, trained, train, dataset, plugins)
 
 
-def budgeted(asked: Mapping[str, Any], method: MethodSpec, dataset: DatasetSpec) -> dict[str, Any]:
+def over_defaults(asked: Settings, method: MethodSpec, dataset: DatasetSpec) -> Settings:
     """What is asked over the defaults that the method and the dataset bring."""
-    budget: dict[str, Any] = {}
-    for key, value in [*dataset.budget.items(), *method.budget.items()]:
-        budget = merge(budget, parse_assignment(f"{key}={value}"))
-    sections = budgets.with_steps(merge(budget, asked), asked, method)
-    for name in ("train", "sampler", "network", "options"):
-        section(sections, name)
-    return sections
+    brought = merge(nest(dataset.budget), nest(method.budget))
+    sections = merge(
+        brought,
+        {
+            "train": asked.train,
+            "sampler": asked.sampler,
+            "network": asked.network,
+            "options": asked.options,
+            **asked.metrics,
+        },
+    )
+    return replace(
+        asked,
+        train=sections.pop("train"),
+        sampler=sections.pop("sampler"),
+        network=sections.pop("network"),
+        options=sections.pop("options"),
+        metrics=sections,
+    )
 
 
 def resolve_evaluation(
-    asked: Mapping[str, Any],
+    asked: Settings,
     metrics: Sequence[str] | None,
     trained: Component,
     train: Train,
@@ -78,8 +95,8 @@ def resolve_evaluation(
         FmbenchError: a sampler that the method cannot use, or a metric that such data does not have.
     """
     method = plugins.methods.get(trained.name)
-    sections = budgeted(asked, method, dataset)
-    sampler = resolve_sampler(section(sections, "sampler"), method, trained.options, plugins)
+    given = over_defaults(asked, method, dataset)
+    sampler = resolve_sampler(given.sampler, method, trained.options, plugins)
     if sampler.guidance != 1 and not train.conditional:
         raise FmbenchError(
             f"sampler.guidance = {sampler.guidance:g}: guides models trained on classes; set train.conditional=true"
@@ -93,7 +110,7 @@ def resolve_evaluation(
     applicable = [spec for spec in existing if spec.applies(method)]
     return EvaluationRequest(
         sampler=sampler,
-        metrics={spec.name: metric_options(spec, sections, dataset, plugins) for spec in applicable},
+        metrics={spec.name: metric_options(spec, given.metrics, dataset, plugins) for spec in applicable},
         sampled=tuple(spec.name for spec in applicable if spec.samples),
         inapplicable=tuple(spec.name for spec in existing if spec not in applicable),
     )
@@ -105,10 +122,10 @@ def absence(spec: MetricSpec, dataset: DatasetSpec) -> str:
 
 
 def metric_options(
-    spec: MetricSpec, sections: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins
+    spec: MetricSpec, given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins
 ) -> dict[str, Scalar]:
     """The options of a metric, its feature extractor by its real name."""
-    options = options_of(spec, section(sections, spec.name), spec.name)
+    options = options_of(spec, given.get(spec.name, {}), spec.name)
     for key, option in spec.options.items():
         if option.extractor:
             own = dataset.features or "inception"
@@ -166,6 +183,7 @@ def shown(training: TrainingRequest) -> dict[str, Any]:
         **budget,
         "network": {"name": training.network.name, **training.network.options},
         "options": {training.method.name: training.method.options},
+        "data": {training.dataset.name: training.dataset.options},
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import MethodSpec, SamplerSpec, Scalar
-from fmbench.request.options import options_of, validate
+from fmbench.request.options import options_of
 from fmbench.request.schema import Sampler
 
 
@@ -27,7 +27,7 @@ def resolve_sampler(
         FmbenchError: the sampler does not exist, the method cannot use it (the text has those it can), or it does not
             read a key, or it is adaptive and was given steps.
     """
-    sampler: Sampler = validate(Sampler, {"name": method.headline_sampler, **given}, "sampler")
+    sampler = Sampler(**{"name": method.headline_sampler, **given})
     name = method.native_sampler if sampler.name == "native" else sampler.name
     usable = [spec for spec in plugins.samplers if spec.needs in method.provides]
     if name not in plugins.samplers:

@@ -77,7 +77,14 @@ class Sampler(Section):
         """Take the keys that are not every sampler's for options; zeros that only records have mean nothing."""
         known = {key: value for key, value in given.items() if key in cls.common_keys()}
         own = {**given.get("options", {}), **{key: given[key] for key in given if key not in cls.model_fields}}
-        return {**known, "options": {key: own[key] for key in own if own[key] != ALWAYS_RECORDED.get(key, ...)}}
+        return {
+            **known,
+            "options": {
+                key: own[key]
+                for key in own
+                if not (key in ALWAYS_RECORDED and re.fullmatch(r"0+(\.0*)?", str(own[key])))
+            },
+        }
 
     @model_serializer(mode="wrap")
     def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

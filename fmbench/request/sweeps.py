@@ -12,13 +12,14 @@ from fmbench.errors import FmbenchError
 from fmbench.request.files import nest
 from fmbench.request.options import section
 from fmbench.request.schema import flatten
+from fmbench.request.values import read_yaml, shown
 
 Sweep = dict[str, list[Any]]
 """The values of each dotted key."""
 
 
 def parse(texts: Sequence[str]) -> Sweep:
-    """What several `--sweep` say: ["train.lr=1e-3,2e-3"] as {"train.lr": ["1e-3", "2e-3"]}, the values read as YAML.
+    """What several `--sweep` say: ["train.lr=1e-3,2e-3"] as {"train.lr": ["1e-3", "2e-3"]}, a list of YAML.
 
     Raises:
         FmbenchError: one is not key=value,value, or a key is given twice.
@@ -31,7 +32,7 @@ def parse(texts: Sequence[str]) -> Sweep:
         if key in sweep:
             raise FmbenchError(f"--sweep {text!r}: {key} is swept twice; put all of its values into one --sweep")
         try:
-            sweep[key] = yaml.safe_load(f"[{values}]")
+            sweep[key] = read_yaml(f"[{values}]")
         except yaml.YAMLError as error:
             raise FmbenchError(f"--sweep {text!r}: the values are not YAML with commas; quote them") from error
     return sweep
@@ -46,7 +47,7 @@ def of(tree: Mapping[str, Any]) -> Sweep:
     sweep = flatten(section(tree, "sweep"))
     for key, values in sweep.items():
         if not isinstance(values, list):
-            raise FmbenchError(f"sweep of {key} = {values!r}: must be a list of values, as [1e-3, 2e-3]")
+            raise FmbenchError(f"sweep of {key} = {shown(values)}: must be a list of values, as [1e-3, 2e-3]")
         if not values:
             raise FmbenchError(f"sweep of {key}: the list of values is empty; give one at least")
     for one, other in combinations(sweep, 2):

@@ -211,7 +211,7 @@ class TestSampler:
         (["metrics=[fid]"], {"dataset": "moons"}, "metrics: fid does not exist on moons: it is vector data"),
         (["train.steps=0"], {}, "train.steps = 0: must be greater than or equal to 1"),
         (["train.steps=many"], {}, "train.steps = 'many': must be a valid integer"),
-        (["train.lr=.nan"], {}, "train.lr = nan: must be a finite number"),
+        (["train.lr=nan"], {}, "train.lr = 'nan': must be a finite number"),
         (["train.decay=cosin"], {}, "train.decay = 'cosin': must be 'cosine', 'linear' or 'constant'"),
         (["train=5"], {}, "train must be a mapping"),
         (["options.fm-ot.sigma_min=0"], {}, "options.fm-ot.sigma_min = 0: must be greater than 0"),

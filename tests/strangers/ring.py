@@ -13,6 +13,7 @@ class Ring(Density):
     def __init__(self, spots):
         angles = torch.arange(spots, dtype=torch.float64) * (2 * math.pi / spots)
         self.centres = 3 * torch.stack([torch.cos(angles), torch.sin(angles)], dim=1)
+        self.modes, self.mode_radius = self.centres, 0.6
         self.entropy = math.log(spots) + math.log(2 * math.pi * math.e * 0.2**2)
 
     def sample(self, n, generator):
