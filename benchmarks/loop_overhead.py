@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from fmbench import commands
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import RunRequest
@@ -39,7 +39,7 @@ def ours(run: RunRequest, folder: Path) -> float:
         build(run.training, dataset, plugins),
         dataset,
         directory,
-        Runtime("cpu"),
+        Execution("cpu"),
         Cost(),
     )
     trainer.run(Silent())

@@ -19,9 +19,9 @@ from pathlib import Path
 import torch
 
 from fmbench import commands
+from fmbench.execution import Execution
 from fmbench.metrics.frechet import frechet_distance, statistics
 from fmbench.registry.discovery import load_plugins
-from fmbench.scheduling.dispatch import Orders
 from fmbench.store.run import RunDirectory
 
 # Not getrusage: what it calls the maximum a child inherits from the process that started it.
@@ -78,7 +78,9 @@ def likelihood() -> None:
     said = ["nll.probes=1", "nll.checked=1", "train.steps=300"]
     runs = commands.plan(plugins, methods=["fm-ot"], metrics=["nll"], assignments=said)
     with tempfile.TemporaryDirectory() as folder:
-        commands.carry_out(commands.cells_of(runs, Path(folder)), plugins, results=Path(folder), orders=Orders("cpu"))
+        commands.carry_out(
+            commands.locate(runs, Path(folder)), plugins, results=Path(folder), execution=Execution("cpu")
+        )
         record = next(one for one in RunDirectory.of(Path(folder), runs[0]).metrics() if one.name == "nll")
     work = record.details
     print(f"NLL of 360 digits: {record.seconds:.1f} s, {work['calls']:.0f} calls, {work['vjps']:.0f} VJPs")

@@ -27,8 +27,9 @@ from rich.console import Console
 
 from fmbench import commands
 from fmbench.engine.base import Ended, Job
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
-from fmbench.scheduling.dispatch import Orders, run_all
+from fmbench.scheduling.dispatch import run_all
 from fmbench.scheduling.monitor import GridMonitor
 
 NOTES = "FMBENCH_BENCHMARK_NOTES"
@@ -143,9 +144,9 @@ def alone(runs: int) -> None:
     before = resident()
     grid = commands.plan(plugins, methods=["fm-ot"], seeds=list(range(runs)), metrics=["nfe"], assignments=TINY)
     with tempfile.TemporaryDirectory() as folder:
-        cells = commands.cells_of(grid, Path(folder))
+        cells = commands.locate(grid, Path(folder))
         begun = time.monotonic()
-        run_all(cells, plugins, Path(folder), Nowhere(), Orders("cpu"), monitor)
+        run_all(cells, plugins, Path(folder), Nowhere(), Execution("cpu"), monitor)
         seconds = time.monotonic() - begun
     print(f"{runs} runs that nobody carries out: {seconds / runs * 1e3:.1f} ms each, {seconds:.1f} s")
     print(f"memory {before / 2**20:.0f} MiB before, {resident() / 2**20:.0f} MiB at most")

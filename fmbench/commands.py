@@ -11,6 +11,7 @@ from rich.console import Console
 from fmbench.engine.base import Engine
 from fmbench.engine.inline import Inline
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
@@ -18,10 +19,11 @@ from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
 from fmbench.request.configuration import Settings, configuration, settings
 from fmbench.request.schema import RunRequest
-from fmbench.scheduling.dispatch import Cell, Orders, run_all
+from fmbench.scheduling.dispatch import PlannedRun, run_all
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.locks import store_lock
 from fmbench.store.run import RunDirectory, find_runs
+from fmbench.training.loggers import package_of
 
 
 @dataclass(frozen=True)
@@ -97,40 +99,43 @@ def execute(
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
     monitor = None if console is None else GridMonitor(console)
-    orders = Orders(device, snapshots=snapshots)
-    return carry_out(cells_of(runs, results), plugins, results=results, orders=orders, monitor=monitor)
+    execution = Execution(device, snapshots=snapshots)
+    return carry_out(locate(runs, results), plugins, results=results, execution=execution, monitor=monitor)
 
 
 def carry_out(
-    cells: Sequence[Cell],
+    planned: Sequence[PlannedRun],
     plugins: Plugins,
     *,
     results: Path = Path("results"),
-    orders: Orders | None = None,
+    execution: Execution | None = None,
     engine: Engine | None = None,
     monitor: GridMonitor | None = None,
 ) -> Outcome:
     """Carry out a grid (what of it is not yet done) and read its rows.
 
     Args:
-        cells: what is asked, each with its directory: of `cells_of` or `plan_evaluation`.
+        planned: what is asked, each with its directory: of `locate` or `plan_evaluation`.
         plugins: where the parts come from.
         results: the store.
-        orders: how to carry it out.
+        execution: how to carry it out.
         engine: where; None for this process, the only place that knows plugins registered from Python.
         monitor: told of what happens; None for lines on standard error.
 
     Raises:
-        FmbenchError: the device is not here, the store cannot be written, or another command uses it.
+        FmbenchError: the device is not here, a logger is unknown or not installed, the store cannot be written, or
+            another command uses it.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
-    monitor = monitor or GridMonitor(Console(stderr=True, highlight=False))
+    execution, monitor = execution or Execution(), monitor or GridMonitor(Console(stderr=True, highlight=False))
+    for name in execution.loggers:
+        package_of(name)
     with store_lock(results):
-        done = run_all(cells, plugins, results, engine or Inline(plugins, monitor.console), orders or Orders(), monitor)
-    return Outcome(rows_of(cells, results), done)
+        done = run_all(planned, plugins, results, engine or Inline(plugins, monitor.console), execution, monitor)
+    return Outcome(rows_of(planned, results), done)
 
 
-def cells_of(runs: Sequence[RunRequest], results: Path) -> list[Cell]:
+def locate(runs: Sequence[RunRequest], results: Path) -> list[PlannedRun]:
     """Runs, each with its directory in a store."""
     return [(run, RunDirectory.of(results, run)) for run in runs]
 
@@ -143,7 +148,7 @@ def plan_evaluation(
     dataset: str | Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
-) -> list[Cell]:
+) -> list[PlannedRun]:
     """What to measure on the trained runs of a store, each with its directory.
 
     Args:
@@ -166,7 +171,7 @@ def plan_evaluation(
     if methods is not None:
         methods = [plugins.methods.get(name).name for name in methods]
     datasets = [dataset] if isinstance(dataset, str) else dataset
-    cells = []
+    planned = []
     for directory in find_runs(results, *(datasets or ())):
         record = directory.record()
         training = record.request
@@ -188,16 +193,16 @@ def plan_evaluation(
             evaluation_overrides=resolution.evaluation_difference(evaluation, plain),
             family=record.family,
         )
-        cells.append((run, directory))
-    if not cells:
+        planned.append((run, directory))
+    if not planned:
         raise FmbenchError(f"nothing to measure in {str(results)!r}: no trained run with its checkpoints matches")
-    return cells
+    return planned
 
 
-def rows_of(cells: Sequence[Cell], results: Path) -> list[Row]:
+def rows_of(planned: Sequence[PlannedRun], results: Path) -> list[Row]:
     """The table's rows of what was asked for."""
     asked: dict[RunDirectory, list[Mapping[str, Scalar]]] = {}
-    for one, directory in cells:
+    for one, directory in planned:
         asked.setdefault(directory, []).append(one.evaluation_overrides)
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:

@@ -1,30 +1,46 @@
-"""How a run is carried out, as against what is asked."""
+"""How runs are carried out, as against what they are: nothing here changes what a number means."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
+
+from fmbench.errors import FmbenchError
+
+DEVICES = ("auto", "cpu", "cuda")
 
 
-@dataclass(frozen=True)
-class Runtime:
-    """How a run is carried out; nothing here may change a number, up to rounding, on the same kind of device.
+class Execution(msgspec.Struct, frozen=True):
+    """How runs are carried out; one record from the command line to the process of a run.
 
     Args:
-        device: "cpu" or "cuda".
+        device: "auto", "cpu" or "cuda"; the process of a run replaces "auto" by what it finds.
         checkpoint_seconds: longest stretch of training that a crash may lose.
         snapshots: how many times, evenly over the budget, to keep the averaged weights for the learning curve.
         renew: whether to measure again what is there already.
-        devices: that train the run together, one process each, which torchrun has started; rank 0 evaluates.
-        micro_batches: in how many parts, one after the other, a process computes its rows of a batch.
-        command: that asked for it, as people typed it.
+        retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
+        rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
+        plugins: files of further plugins.
         loggers: "tensorboard", "wandb": told of training beside train.jsonl.
+        command: that asked for it, as people typed it.
+        devices: that train a run together, one process each, which torchrun has started; rank 0 evaluates.
+        micro_batches: in how many parts, one after the other, a process computes its rows of a batch.
+
+    Raises:
+        FmbenchError: there is no such device.
     """
 
-    device: str
+    device: str = "auto"
     checkpoint_seconds: float = 30.0
     snapshots: int = 0
     renew: bool = False
+    retry: tuple[str, ...] = ()
+    rerun_stale: bool = False
+    plugins: tuple[str, ...] = ()
+    loggers: tuple[str, ...] = ()
+    command: tuple[str, ...] = ()
     devices: int = 1
     micro_batches: int = 1
-    command: tuple[str, ...] = ()
-    loggers: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise FmbenchError(f"--device {self.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fmbench import __version__
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 
 PACKAGES = (
     "torch",
@@ -35,13 +35,13 @@ def command_line() -> tuple[str, ...]:
     return Path(sys.argv[0]).name, *sys.argv[1:]
 
 
-def environment(factory: str, origin: str, runtime: Runtime) -> dict[str, Any]:
+def environment(factory: str, origin: str, execution: Execution) -> dict[str, Any]:
     """What env.json holds.
 
     Args:
         factory: the method's, "module:Class"; the digest of its file tells whether its code has changed since.
         origin: the plugin it came from.
-        runtime: how the run is carried out.
+        execution: how the run is carried out.
     """
     import torch
 
@@ -52,13 +52,13 @@ def environment(factory: str, origin: str, runtime: Runtime) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": installed(),
-        "device": runtime.device,
-        "devices": runtime.devices,
-        "gpu": torch.cuda.get_device_name() if runtime.device == "cuda" else None,
-        "cuda": torch.version.cuda if runtime.device == "cuda" else None,
+        "device": execution.device,
+        "devices": execution.devices,
+        "gpu": torch.cuda.get_device_name() if execution.device == "cuda" else None,
+        "cuda": torch.version.cuda if execution.device == "cuda" else None,
         "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "command": list(runtime.command),
+        "command": list(execution.command),
     }
 
 

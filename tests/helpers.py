@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.console import Console
 
 from fmbench import commands
+from fmbench.execution import Execution
 from fmbench.registry.builtin import fmbench_samplers
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
-from fmbench.scheduling.dispatch import Orders
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 
@@ -54,9 +54,11 @@ def carry_out(
 ) -> commands.Outcome:
     """Run them quietly on the CPU."""
     plugins = plugins or load_plugins(environ={})
-    cells = commands.cells_of(runs, root)
-    orders = Orders("cpu", snapshots=snapshots, retry=("failed", "timeout"))
-    return commands.carry_out(cells, plugins, results=root, orders=orders, monitor=GridMonitor(Console(quiet=True)))
+    cells = commands.locate(runs, root)
+    execution = Execution("cpu", snapshots=snapshots, retry=("failed", "timeout"))
+    return commands.carry_out(
+        cells, plugins, results=root, execution=execution, monitor=GridMonitor(Console(quiet=True))
+    )
 
 
 def numbers(root: Path, run: RunRequest) -> dict[str, float]:

@@ -46,12 +46,12 @@ def command(
     """
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
-    from fmbench.scheduling.dispatch import Orders
+    from fmbench.execution import Execution
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []
     plugins = load_plugins(files)
-    cells = commands.plan_evaluation(
+    planned = commands.plan_evaluation(
         plugins,
         results=results_dir,
         methods=chosen(methods),
@@ -59,6 +59,6 @@ def command(
         metrics=chosen(metrics),
         assignments=set_ or [],
     )
-    orders = Orders(device, renew=renew, retry=states(retry), plugins=files)
+    execution = Execution(device, renew=renew, retry=tuple(states(retry)), plugins=tuple(map(str, files)))
     place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
-    carry_out(cells, plugins, place, orders, results_dir, console)
+    carry_out(planned, plugins, place, execution, results_dir, console)

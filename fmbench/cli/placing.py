@@ -16,7 +16,8 @@ from fmbench.registry.plugins import Plugins
 
 if TYPE_CHECKING:
     from fmbench.engine.base import Engine
-    from fmbench.scheduling.dispatch import Cell, Orders
+    from fmbench.execution import Execution
+    from fmbench.scheduling.dispatch import PlannedRun
 
 PLACES = "Where runs are placed"
 ENGINES = ("local", "inline", "ray", "slurm")
@@ -66,7 +67,7 @@ class Place:
     timeout: str | None
     options: Sequence[str]
 
-    def build(self, plugins: Plugins, orders: Orders, results: Path, console: Console) -> Engine:
+    def build(self, plugins: Plugins, execution: Execution, results: Path, console: Console) -> Engine:
         """The engine that the options describe.
 
         Raises:
@@ -82,7 +83,11 @@ class Place:
 
             if self.options:
                 raise FmbenchError("--engine-option is for ray and slurm; on this machine: --jobs, --gpus, --per-gpu")
-            return Local(slots_of(self.jobs, self.gpus, self.per_gpu), plugins=orders.plugins, timeout=seconds)
+            return Local(
+                slots_of(self.jobs, self.gpus, self.per_gpu),
+                plugins=[Path(file) for file in execution.plugins],
+                timeout=seconds,
+            )
         if self.jobs > 1 or self.gpus is not None or self.per_gpu > 1:
             raise FmbenchError(f"--jobs, --gpus and --per-gpu divide one machine; --engine {self.engine} has none")
         if self.engine == "inline":
@@ -95,7 +100,7 @@ class Place:
         if self.engine == "ray":
             from fmbench.engine.ray import Ray
 
-            if orders.device == "cuda" and not options.get("gpus"):
+            if execution.device == "cuda" and not options.get("gpus"):
                 raise FmbenchError("--device cuda: Ray gives a run the GPUs that are asked for: --engine-option gpus=1")
             return Ray(options, seconds)
         from fmbench.engine.slurm import Slurm
@@ -121,7 +126,7 @@ def engine_options(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def carry_out(
-    cells: Sequence[Cell], plugins: Plugins, place: Place, orders: Orders, results: Path, console: Console
+    planned: Sequence[PlannedRun], plugins: Plugins, place: Place, execution: Execution, results: Path, console: Console
 ) -> None:
     """Run, print the table, and leave with 1 where a number is missing, with 130 where Ctrl-C came."""
     from fmbench import commands
@@ -129,11 +134,13 @@ def carry_out(
     from fmbench.report.terminal import rich_table
     from fmbench.scheduling.monitor import GridMonitor, LiveMonitor
 
-    engine = place.build(plugins, orders, results, console)
+    engine = place.build(plugins, execution, results, console)
     live = console.is_terminal and place.engine != "inline"  # which has a bar of its own
     monitor = LiveMonitor(console) if live else GridMonitor(console)
     try:
-        outcome = commands.carry_out(cells, plugins, results=results, orders=orders, engine=engine, monitor=monitor)
+        outcome = commands.carry_out(
+            planned, plugins, results=results, execution=execution, engine=engine, monitor=monitor
+        )
     except KeyboardInterrupt:
         console.print("interrupted: what was done is kept; the same command goes on from there", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from fmbench.registry.plugins import Plugins
     from fmbench.registry.specs import Scalar
-    from fmbench.scheduling.dispatch import Cell
+    from fmbench.scheduling.dispatch import PlannedRun
 
 
 def command(
@@ -88,8 +88,8 @@ def command(
     # Here, so that --help does not wait for pydantic and YAML.
     from fmbench import commands
     from fmbench.durations import parse
+    from fmbench.execution import Execution
     from fmbench.request.values import seeds_of
-    from fmbench.scheduling.dispatch import Orders
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []
@@ -111,35 +111,35 @@ def command(
     )
     for note in runs.notes:
         console.print(note, markup=False, soft_wrap=True)
-    cells = commands.cells_of(runs, results_dir)
+    planned = commands.locate(runs, results_dir)
     if dry_run:
-        show_plan(cells, plugins, results_dir)
+        show_plan(planned, plugins, results_dir)
         return
-    orders = Orders(
+    execution = Execution(
         device,
         parse(checkpoint_every, "--checkpoint-every"),
         snapshots,
-        retry=states(retry),
+        retry=tuple(states(retry)),
         rerun_stale=rerun is not None,
-        plugins=files,
-        loggers=chosen(log) or [],
+        plugins=tuple(map(str, files)),
+        loggers=tuple(chosen(log) or ()),
     )
     place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
-    carry_out(cells, plugins, place, orders, results_dir, console)
+    carry_out(planned, plugins, place, execution, results_dir, console)
 
 
-def show_plan(cells: Sequence[Cell], plugins: Plugins, results: Path) -> None:
+def show_plan(planned: Sequence[PlannedRun], plugins: Plugins, results: Path) -> None:
     """The runs, how each stands, how long the rest may take, and where each lives."""
     from fmbench import durations
     from fmbench.scheduling.dispatch import is_stale, verdict
-    from fmbench.scheduling.estimate import describe, estimate
+    from fmbench.scheduling.estimate import describe, time_left
 
-    estimates = estimate(cells, results)
-    varied = varied_keys([one.evaluation_overrides for one, _ in cells])
+    estimates = time_left(planned, results)
+    varied = varied_keys([one.evaluation_overrides for one, _ in planned])
     table = Table(box=None)
     for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
-    for (one, directory), guess in zip(cells, estimates, strict=True):
+    for (one, directory), guess in zip(planned, estimates, strict=True):
         training, found = one.training, verdict(one, directory)
         state = found + (", stale" if is_stale(directory, plugins) else "")
         length = "" if found == "done" else "?" if guess is None else durations.show(guess.seconds)

@@ -40,10 +40,12 @@ class Inline:
 
         job = self._waiting.popleft()
         asked = job.directory.job()
-        runtime, begun = worker.runtime_of(asked), time.monotonic()
+        execution, begun = worker.here(asked.execution), time.monotonic()
         try:
             with progress_bar(self._console, job.name) as progress:
-                code = worker.EXIT[stages.execute(asked.runs, job.directory, self._plugins, runtime, progress).state]
+                code = worker.EXIT[
+                    stages.carry_out_run(asked.runs, job.directory, self._plugins, execution, progress).state
+                ]
         except BusyError:
             code = BUSY
         return [Ended(job, code, time.monotonic() - begun)]

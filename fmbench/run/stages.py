@@ -14,7 +14,7 @@ from msgspec import structs
 from fmbench import provenance
 from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.progress import Progress, Silent
 from fmbench.registry.plugins import Plugins, describe
@@ -31,8 +31,8 @@ from fmbench.training.interrupts import Interrupted
 from fmbench.training.session import TrainingSession, averaged, load_averaged
 
 
-def execute(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, progress: Progress
+def carry_out_run(
+    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, execution: Execution, progress: Progress
 ) -> StatusRecord:
     """Carry out what of one directory's runs is not yet done; a failure becomes their status instead of an exception.
 
@@ -40,7 +40,7 @@ def execute(
         runs: one training, measured in one or several ways.
         directory: where it lives.
         plugins: where its parts come from.
-        runtime: how to carry it out.
+        execution: how to carry it out.
         progress: told of progress.
 
     Raises:
@@ -53,7 +53,7 @@ def execute(
         reporter = StatusReporter(directory, asked, progress)
         try:
             with deterministic():
-                _train_and_evaluate(runs, directory, plugins, runtime, reporter)
+                _train_and_evaluate(runs, directory, plugins, execution, reporter)
             steps = reporter.status.step
             status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
         except Interrupted as stop:
@@ -76,7 +76,7 @@ def execute(
         return status
 
 
-def assist(request: TrainingRequest, directory: RunDirectory, plugins: Plugins, runtime: Runtime) -> None:
+def share_training(request: TrainingRequest, directory: RunDirectory, plugins: Plugins, execution: Execution) -> None:
     """What a process of rank above 0 does: its share of every training step. Rank 0 keeps the records.
 
     Raises:
@@ -84,26 +84,32 @@ def assist(request: TrainingRequest, directory: RunDirectory, plugins: Plugins, 
     """
     try:
         with deterministic():
-            session = session_for(request, plugins, runtime, Silent())
+            session = session_for(request, plugins, execution, Silent())
             session.train(request, session.build(request), directory)
     except Interrupted as stop:
         raise KeyboardInterrupt from stop
 
 
-def session_for(request: TrainingRequest, plugins: Plugins, runtime: Runtime, progress: Progress) -> TrainingSession:
+def session_for(
+    request: TrainingRequest, plugins: Plugins, execution: Execution, progress: Progress
+) -> TrainingSession:
     """The data, and everything else that a training needs."""
     dataset: Dataset = plugins.datasets.get(request.dataset.name).load()(**request.dataset.options)
-    return TrainingSession(dataset, plugins, runtime, progress)
+    return TrainingSession(dataset, plugins, execution, progress)
 
 
 def _train_and_evaluate(
-    runs: Sequence[RunRequest], directory: RunDirectory, plugins: Plugins, runtime: Runtime, reporter: StatusReporter
+    runs: Sequence[RunRequest],
+    directory: RunDirectory,
+    plugins: Plugins,
+    execution: Execution,
+    reporter: StatusReporter,
 ) -> None:
     request, begun = runs[0].training, time.perf_counter()
     spec = plugins.methods.get(request.method.name)
     origin = plugins.methods.origin(spec.name)
-    environment = provenance.environment(spec.factory, origin, runtime)
-    session = session_for(request, plugins, runtime, reporter)
+    environment = provenance.environment(spec.factory, origin, execution)
+    session = session_for(request, plugins, execution, reporter)
     summary = directory.training()
     if summary is None:
         method = session.build(request)
@@ -114,21 +120,21 @@ def _train_and_evaluate(
     steps = summary.steps if summary else None
     reporter.enter_evaluation(request.train.steps if steps is None else steps)
     for run in runs:
-        wanted = list(run.evaluation.metrics) if runtime.renew else missing(run, directory)
+        wanted = list(run.evaluation.metrics) if execution.renew else missing(run, directory)
         if wanted:
             directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
             evaluation = evaluation_of(run, directory, plugins, session)
             evaluate(run, directory, evaluation, plugins.metrics, wanted)
             cost = {
                 "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
-                "peak_memory_bytes": provenance.peak_memory(runtime.device),
+                "peak_memory_bytes": provenance.peak_memory(execution.device),
             }
             directory.set_environment("evaluate", {**environment, **cost})
 
 
 def evaluation_of(run: RunRequest, directory: RunDirectory, plugins: Plugins, session: TrainingSession) -> Evaluation:
     """The trained weights with all that a metric may look at."""
-    request, device = run.training, torch.device(session.runtime.device)
+    request, device = run.training, torch.device(session.execution.device)
     kept = reversed(checkpoints.newest_first(directory.snapshots))
     return Evaluation(
         method=load_averaged(session.build(request), directory, device),

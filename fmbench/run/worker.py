@@ -14,9 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 import torch
+from msgspec import structs
 
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
@@ -39,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         return REFUSED
     directory = RunDirectory(Path(folder))
     try:
-        plugins = load_plugins([Path(file) for file in directory.job().plugins])
+        plugins = load_plugins([Path(file) for file in directory.job().execution.plugins])
     except FmbenchError as error:
         return refuse(error)
     return work(directory, plugins)
@@ -50,10 +51,10 @@ def work(directory: RunDirectory, plugins: Plugins) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         job = directory.job()
-        runtime = runtime_of(job)
-        if devices.rank(runtime.devices):
-            return assist(job, directory, plugins, runtime)
-        return EXIT[stages.execute(job.runs, directory, plugins, runtime, Silent()).state]
+        execution = here(job.execution)
+        if devices.rank(execution.devices):
+            return follow(job, directory, plugins, execution)
+        return EXIT[stages.carry_out_run(job.runs, directory, plugins, execution, Silent()).state]
     except KeyboardInterrupt:
         return INTERRUPTED
     except BusyError as error:
@@ -63,10 +64,10 @@ def work(directory: RunDirectory, plugins: Plugins) -> int:
         return refuse(error)
 
 
-def assist(job: JobRecord, directory: RunDirectory, plugins: Plugins, runtime: Runtime) -> int:
+def follow(job: JobRecord, directory: RunDirectory, plugins: Plugins, execution: Execution) -> int:
     """A process above rank 0; the exit status."""
     try:
-        stages.assist(job.runs[0].training, directory, plugins, runtime)
+        stages.share_training(job.runs[0].training, directory, plugins, execution)
     except Exception:  # noqa: BLE001 - rank 0 has met the same fault, and will say so; this is for its output
         traceback.print_exc()
     return DONE  # torchrun would end rank 0 before it has said why
@@ -84,21 +85,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def runtime_of(job: JobRecord) -> Runtime:
-    """How a job is carried out here.
+def here(execution: Execution) -> Execution:
+    """How a job is carried out, on the device that there is.
 
     Raises:
         FmbenchError: CUDA was asked for and is not here.
     """
-    return Runtime(
-        choose_device(job.device),
-        job.checkpoint_seconds,
-        job.snapshots,
-        job.renew,
-        job.devices,
-        command=job.command,
-        loggers=job.loggers,
-    )
+    return structs.replace(execution, device=choose_device(execution.device))
 
 
 def choose_device(asked: str) -> str:

@@ -1,12 +1,11 @@
-"""From the cells of a grid to finished runs: what is left to do, placed on an engine, every end written down."""
+"""From the planned runs of a grid to finished runs: what is left to do, placed on an engine, every end written down."""
 
 from __future__ import annotations
 
 import math
 import socket
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,60 +14,24 @@ from rich.console import Console
 
 from fmbench import provenance
 from fmbench.engine.base import Ended, Engine, Job
-from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
 from fmbench.run.exits import BUSY, INTERRUPTED
-from fmbench.scheduling.estimate import estimate
+from fmbench.scheduling.estimate import time_left
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.coverage import complete
 from fmbench.store.locks import is_held
 from fmbench.store.records import JobRecord, StatusRecord
 from fmbench.store.run import RunDirectory
-from fmbench.training import loggers
 
-Cell = tuple[RunRequest, RunDirectory]
+PlannedRun = tuple[RunRequest, RunDirectory]
 Verdict = Literal["to do", "done", "failed", "timeout", "elsewhere"]
 POLL = 0.5  # seconds between two looks at what runs
-DEVICES = ("auto", "cpu", "cuda")
-
-
-@dataclass(frozen=True)
-class Orders:
-    """How a grid is carried out; nothing here changes what a number means.
-
-    Args:
-        device: "auto", "cpu" or "cuda".
-        checkpoint_seconds: longest stretch of training that a crash may lose.
-        snapshots: how many times the weights are kept during training, for the learning curve.
-        renew: whether to measure again what is there already.
-        retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
-        rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
-        plugins: files of further plugins.
-        loggers: "tensorboard", "wandb": told of training beside train.jsonl.
-
-    Raises:
-        FmbenchError: the device or a logger is unknown, or a logger is not installed.
-    """
-
-    device: str = "auto"
-    checkpoint_seconds: float = 30.0
-    snapshots: int = 0
-    renew: bool = False
-    retry: Collection[str] = ()
-    rerun_stale: bool = False
-    plugins: Sequence[Path] = ()
-    loggers: Sequence[str] = ()
-
-    def __post_init__(self) -> None:
-        if self.device not in DEVICES:
-            raise FmbenchError(f"--device {self.device!r}: choose {', '.join(DEVICES[:-1])} or {DEVICES[-1]}")
-        for name in self.loggers:
-            loggers.package_of(name)
 
 
 def verdict(run: RunRequest, directory: RunDirectory) -> Verdict:
-    """What the store says of a cell."""
+    """What the store says of a run."""
     if not directory.exists():
         return "to do"
     status = directory.status()
@@ -90,16 +53,21 @@ def is_stale(directory: RunDirectory, plugins: Plugins) -> bool:
 
 
 def run_all(
-    cells: Sequence[Cell], plugins: Plugins, results: Path, engine: Engine, orders: Orders, monitor: GridMonitor
+    planned: Sequence[PlannedRun],
+    plugins: Plugins,
+    results: Path,
+    engine: Engine,
+    execution: Execution,
+    monitor: GridMonitor,
 ) -> bool:
     """Carry out what is not yet done; one run's failure does not stop the others.
 
     Args:
-        cells: the grid: what is asked, and the directory that it lives in.
+        planned: the grid: what is asked, each with the directory that it lives in.
         plugins: where their parts come from.
         results: the store.
         engine: places the processes.
-        orders: how to carry it out.
+        execution: how to carry it out.
         monitor: told of what happens.
 
     Returns:
@@ -109,11 +77,11 @@ def run_all(
         FmbenchError: the device is not here, or the store cannot be written.
         KeyboardInterrupt: Ctrl-C; what was done is kept, and the same call goes on from there.
     """
-    chosen = choose(cells, plugins, orders, monitor.console)
+    chosen = choose(planned, plugins, execution, monitor.console)
     left = []
     try:
         for directory in longest_first(chosen, results):
-            left.append(prepare(directory, chosen[directory], orders))
+            left.append(prepare(directory, chosen[directory], execution))
             engine.submit(left[-1])
         with monitor.over(left):
             while left:
@@ -130,28 +98,28 @@ def run_all(
         finally:
             for job in left:
                 requeue(job.directory)
-    return all(complete(*cell) for cell in cells)
+    return all(complete(*run) for run in planned)
 
 
 def choose(
-    cells: Sequence[Cell], plugins: Plugins, orders: Orders, console: Console
+    planned: Sequence[PlannedRun], plugins: Plugins, execution: Execution, console: Console
 ) -> dict[RunDirectory, list[RunRequest]]:
     """What is to be carried out, by directory; what is not, and why, is said."""
     chosen: dict[RunDirectory, list[RunRequest]] = {}
     passed: Counter[str] = Counter()
-    stale = {directory for _, directory in cells if is_stale(directory, plugins)}
-    if orders.rerun_stale:
+    stale = {directory for _, directory in planned if is_stale(directory, plugins)}
+    if execution.rerun_stale:
         for directory in stale:
             directory.set_aside()
         stale.clear()
-    for run, directory in cells:
+    for run, directory in planned:
         found = verdict(run, directory)
-        if found == "to do" or found in orders.retry or (found == "done" and orders.renew):
+        if found == "to do" or found in execution.retry or (found == "done" and execution.renew):
             chosen.setdefault(directory, []).append(run)
         else:
             passed[found] += 1
     if passed["done"]:
-        console.print(f"{passed['done']} of {len(cells)} runs are done already")
+        console.print(f"{passed['done']} of {len(planned)} runs are done already")
     for state in ("failed", "timeout"):
         if passed[state]:
             console.print(f"{passed[state]} ended as {state!r} before: --retry {state} tries again", soft_wrap=True)
@@ -165,30 +133,23 @@ def choose(
 
 def longest_first(chosen: Mapping[RunDirectory, Sequence[RunRequest]], results: Path) -> list[RunDirectory]:
     """The order in which slots are kept busy to the end; those of unknown length come before all others."""
-    cells = [(run, directory) for directory, runs in chosen.items() for run in runs]
+    planned = [(run, directory) for directory, runs in chosen.items() for run in runs]
     seconds = dict.fromkeys(chosen, 0.0)
-    for (_, directory), guess in zip(cells, estimate(cells, results), strict=True):
+    for (_, directory), guess in zip(planned, time_left(planned, results), strict=True):
         seconds[directory] += math.inf if guess is None else guess.seconds
     return sorted(chosen, key=seconds.__getitem__, reverse=True)
 
 
-def prepare(directory: RunDirectory, runs: Sequence[RunRequest], orders: Orders) -> Job:
+def prepare(directory: RunDirectory, runs: Sequence[RunRequest], execution: Execution) -> Job:
     """Write down what a run's process is to do."""
     directory.create(runs[0])
-    files = tuple(str(path.resolve()) for path in orders.plugins)
-    directory.set_job(
-        JobRecord(
-            runs=tuple(runs),
-            command=provenance.command_line(),
-            plugins=files,
-            device=orders.device,
-            checkpoint_seconds=orders.checkpoint_seconds,
-            snapshots=orders.snapshots,
-            renew=orders.renew,
-            loggers=tuple(orders.loggers),
-            devices=runs[0].training.train.devices,
-        )
+    mine = structs.replace(
+        execution,
+        command=provenance.command_line(),
+        plugins=tuple(str(Path(file).resolve()) for file in execution.plugins),
+        devices=runs[0].training.train.devices,
     )
+    directory.set_job(JobRecord(runs=tuple(runs), execution=mine))
     before = directory.status()
     if before.state != "queued":
         directory.set_status(StatusRecord(state="queued", stage=before.stage, step=before.step, steps=before.steps))

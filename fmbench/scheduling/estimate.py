@@ -25,8 +25,8 @@ ENOUGH = 20  # runs to take the median of
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A guess at what is left of a cell.
+class TimeLeft:
+    """A guess at what is left of a run.
 
     Args:
         seconds: that it will take; 0 of what is done.
@@ -36,32 +36,32 @@ class Estimate:
     seconds: float = 0.0
     runs: frozenset[Path] = frozenset()
 
-    def __add__(self, other: Estimate) -> Estimate:
-        return Estimate(self.seconds + other.seconds, self.runs | other.runs)
+    def __add__(self, other: TimeLeft) -> TimeLeft:
+        return TimeLeft(self.seconds + other.seconds, self.runs | other.runs)
 
 
-def estimate(cells: Sequence[tuple[RunRequest, RunDirectory]], results: Path) -> list[Estimate | None]:
-    """What is left of each cell, one after the other; None where nothing of its dataset tells.
+def time_left(planned: Sequence[tuple[RunRequest, RunDirectory]], results: Path) -> list[TimeLeft | None]:
+    """What is left of each run, one after the other; None where nothing of its dataset tells.
 
-    A training that several cells share counts for the first of them, and so does a number. A stretch of training is
+    A training that several planned runs share counts for the first of them, and so does a number. A stretch of it is
     judged by finished runs of the same method with the same network and batch size, else by the method's others (in
     proportion to the images), else by other methods on the dataset; a metric likewise. What the runs ran on is not
     looked at.
 
     Args:
-        cells: what is asked, and the directory that it lives in.
+        planned: what is asked, each with the directory that it lives in.
         results: the store, of which only these datasets are read, and of those only what is needed.
     """
     history = History(results)
     counted: set[object] = set()
-    return [left_of(run, directory, history, counted) for run, directory in cells]
+    return [left_of(run, directory, history, counted) for run, directory in planned]
 
 
-def describe(estimates: Sequence[Estimate | None]) -> str:
+def describe(estimates: Sequence[TimeLeft | None]) -> str:
     """A grid's estimates together, as "about 3 h 20 min on one slot, from 12 finished runs"."""
     known = [one for one in estimates if one is not None]
     unknown = len(estimates) - len(known)
-    total = sum(known, Estimate())
+    total = sum(known, TimeLeft())
     if not total.seconds:
         return "no finished runs to estimate from" if unknown else "nothing is left to do"
     origin = f", from {len(total.runs)} finished run{'s' if len(total.runs) > 1 else ''}" if total.runs else ""
@@ -163,9 +163,9 @@ def recall(directory: RunDirectory) -> Past | None:
     )
 
 
-def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> Estimate | None:
-    """What is left of one cell without what is counted already; notes down what it counts."""
-    parts: list[Estimate | None] = []
+def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> TimeLeft | None:
+    """What is left of one run without what is counted already; notes down what it counts."""
+    parts: list[TimeLeft | None] = []
     if directory.training() is None and directory not in counted:
         counted.add(directory)
         parts.append(training_left(run, directory, history))
@@ -176,37 +176,37 @@ def left_of(run: RunRequest, directory: RunDirectory, history: History, counted:
             counted.add(number)
             parts.append(measurement(run, metric, history))
     known = [part for part in parts if part is not None]
-    return sum(known, Estimate()) if len(known) == len(parts) else None
+    return sum(known, TimeLeft()) if len(known) == len(parts) else None
 
 
-def training_left(run: RunRequest, directory: RunDirectory, history: History) -> Estimate | None:
+def training_left(run: RunRequest, directory: RunDirectory, history: History) -> TimeLeft | None:
     """The rest of a training, by its own log where that has two lines, for they tell best."""
     train = run.training.train
     log = [line for line in files.read_lines(directory.train_log) if {"step", "seconds"} <= set(line)]
     budget = run.training.budget
     if budget is not None:
         spent = log[-1]["seconds"] if log else 0.0
-        return Estimate(max(0.0, budget.seconds - spent)) if budget.seconds else None
+        return TimeLeft(max(0.0, budget.seconds - spent)) if budget.seconds else None
     left = train.steps - (log[-1]["step"] if log else 0)
     if len(log) > 1:
         steps, seconds = (log[-1][key] - log[0][key] for key in ("step", "seconds"))
-        return Estimate(left * seconds / steps)
+        return TimeLeft(left * seconds / steps)
     return typical(history.like(run), lambda past: left * past.seconds_per_step * train.batch_size / past.batch_size)
 
 
-def measurement(run: RunRequest, metric: str, history: History) -> Estimate | None:
+def measurement(run: RunRequest, metric: str, history: History) -> TimeLeft | None:
     """One metric of a run."""
     protocol = run.evaluation.protocol(metric)
     key = canonical(protocol)
     return typical(history.like(run), lambda past: past.cost(metric, protocol, key))
 
 
-def typical(groups: Iterable[list[Past]], cost: Callable[[Past], float | None]) -> Estimate | None:
+def typical(groups: Iterable[list[Past]], cost: Callable[[Past], float | None]) -> TimeLeft | None:
     """The median over runs of the first group that tells; None if none does."""
     for group in groups:
         told = ((past.directory.path, seconds) for past in group if (seconds := cost(past)) is not None)
         if costs := dict(islice(told, ENOUGH)):
-            return Estimate(median(costs.values()), frozenset(costs))
+            return TimeLeft(median(costs.values()), frozenset(costs))
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from pydantic import BaseModel
 
+from fmbench.execution import Execution
 from fmbench.registry.specs import Number, Scalar
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.store import migrations
@@ -90,25 +91,11 @@ class JobRecord(Record, frozen=True, kw_only=True):
 
     Args:
         runs: what is asked for, all with the same training.
-        command: that asked for it, as people typed it.
-        plugins: files of further plugins, absolute.
-        device: "auto", "cpu" or "cuda".
-        checkpoint_seconds: longest stretch of training that a crash may lose.
-        snapshots: how many times the weights are kept during training.
-        renew: whether to measure again what is there already.
-        devices: processes that share the training.
-        loggers: told of training beside train.jsonl.
+        execution: how, for this training; the paths of plugins are absolute.
     """
 
     runs: tuple[RunRequest, ...]
-    command: tuple[str, ...] = ()
-    plugins: tuple[str, ...] = ()
-    device: str = "auto"
-    checkpoint_seconds: float = 30.0
-    snapshots: int = 0
-    renew: bool = False
-    devices: int = 1
-    loggers: tuple[str, ...] = ()
+    execution: Execution = Execution()
 
 
 NOT_APPLICABLE = "n/a"

@@ -6,7 +6,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch.nn import Module
 
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.training.devices import rank
 
 
@@ -18,15 +18,15 @@ class Gathered(DDPStrategy):
         return module
 
 
-def connect(runtime: Runtime) -> Fabric:
+def connect(execution: Execution) -> Fabric:
     """The devices of a run; with several of them, this process joins the others that torchrun has started.
 
     Raises:
         FmbenchError: torchrun has not started as many.
     """
-    if runtime.devices == 1:
-        return Fabric(accelerator=runtime.device, devices=1)
-    rank(runtime.devices)
-    fabric = Fabric(accelerator=runtime.device, devices=runtime.devices, strategy=Gathered())
+    if execution.devices == 1:
+        return Fabric(accelerator=execution.device, devices=1)
+    rank(execution.devices)
+    fabric = Fabric(accelerator=execution.device, devices=execution.devices, strategy=Gathered())
     fabric.launch()
     return fabric

@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from fmbench import provenance
 from fmbench.data.base import Dataset
 from fmbench.errors import DivergedError, FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.methods.base import Batch, Method
 from fmbench.progress import Progress
 from fmbench.request.schema import Budget, TrainingRequest
@@ -44,11 +44,11 @@ class Trainer:
         method: freshly initialised weights.
         dataset: the data.
         directory: where checkpoints and the log go.
-        runtime: device, number of devices and of micro-batches, checkpoints, snapshots.
+        execution: device, number of devices and of micro-batches, checkpoints, snapshots.
         cost: what was spent before the first step.
 
     Raises:
-        FmbenchError: the batch cannot be shared as the runtime says, or too few processes were started.
+        FmbenchError: the batch cannot be shared as the execution says, or too few processes were started.
     """
 
     def __init__(
@@ -57,15 +57,15 @@ class Trainer:
         method: Method,
         dataset: Dataset,
         directory: RunDirectory,
-        runtime: Runtime,
+        execution: Execution,
         cost: Cost,
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
-        self.runtime, self.cost = runtime, cost
-        self.fabric = connect(runtime)
-        self.team = Team(runtime.devices)
+        self.execution, self.cost = execution, cost
+        self.fabric = connect(execution)
+        self.team = Team(execution.devices)
         settings = self.settings
-        self.rows = portions(method, settings.batch_size, self.team, runtime.micro_batches)
+        self.rows = portions(method, settings.batch_size, self.team, execution.micro_batches)
         self.model = self.fabric.setup_module(method)
         self.learners = Learners(method, settings)
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
@@ -81,7 +81,7 @@ class Trainer:
             DivergedError: a loss was not finite.
             Interrupted: Ctrl-C; a checkpoint was written.
         """
-        names = self.runtime.loggers if self.team.leads else ()
+        names = self.execution.loggers if self.team.leads else ()
         with Journal(self.directory, names) as journal:
             self._resume(journal)
             self._advance(progress, journal)
@@ -93,7 +93,7 @@ class Trainer:
 
     def _advance(self, progress: Progress, journal: Journal) -> None:
         """The steps that are left."""
-        state, rule, snapshots = self.state, self.rule, self.runtime.snapshots
+        state, rule, snapshots = self.state, self.rule, self.execution.snapshots
         progress.stage("train", *rule.gauge(state)[::-1])
         begun, offset = time.perf_counter(), state.seconds
         saved, note = begun, ""
@@ -113,7 +113,7 @@ class Trainer:
                 progress.update(rule.gauge(state)[0], note)
                 if rule.marks(state, snapshots) > marks:
                     self._keep()
-                if unsaved >= self.runtime.checkpoint_seconds or stop:
+                if unsaved >= self.execution.checkpoint_seconds or stop:
                     self._fetch()
                     self._save()
                     saved = time.perf_counter()
@@ -213,7 +213,7 @@ class Trainer:
             "lr": self._rate,
             "seconds": round(state.seconds, 3),
             "images_per_second": round(state.step * self.settings.batch_size / state.seconds, 1),
-            "peak_memory_bytes": provenance.peak_memory(self.runtime.device),
+            "peak_memory_bytes": provenance.peak_memory(self.execution.device),
         }
         if self.team.leads:
             journal.write(state.step, line)
@@ -272,12 +272,12 @@ class Trainer:
             seconds=self.state.seconds,
             images=images,
             images_per_second=images / self.state.seconds,
-            peak_memory_bytes=provenance.peak_memory(self.runtime.device),
+            peak_memory_bytes=provenance.peak_memory(self.execution.device),
             final_loss=self.state.loss,
             flops=self._step_flops(steps - 1) * steps + self.cost.flops,
             steps=steps,
             devices=self.team.size,
-            micro_batches=self.runtime.micro_batches,
+            micro_batches=self.execution.micro_batches,
         )
 
     def _step_flops(self, step: int) -> float:

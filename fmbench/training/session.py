@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from msgspec import structs
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import provenance
 from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime as Runtime  # a part of this module's interface
+from fmbench.execution import Execution as Execution  # a part of this module's interface
 from fmbench.methods.base import Method, Preparation, Task, load_dataset
 from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins
@@ -35,7 +36,7 @@ class TrainingSession:
 
     dataset: Dataset
     plugins: Plugins
-    runtime: Runtime
+    execution: Execution
     progress: Progress
 
     def build(self, request: TrainingRequest) -> Method:
@@ -46,7 +47,7 @@ class TrainingSession:
     @property
     def device(self) -> str:
         """Of this process."""
-        return devices.place(self.runtime.device, self.runtime.devices)
+        return devices.place(self.execution.device, self.execution.devices)
 
     def train(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> None:
         """Train to the end of the budget, from the last checkpoint if there is one; nothing if that is done.
@@ -80,15 +81,15 @@ class TrainingSession:
 
     def descend(self, request: TrainingRequest, method: Method, directory: RunDirectory, cost: Cost) -> None:
         """Train a prepared method."""
-        Trainer(request, method, self.dataset, directory, self.runtime, cost).run(self.progress)
+        Trainer(request, method, self.dataset, directory, self.execution, cost).run(self.progress)
 
     def _finer(self, request: TrainingRequest, method: Method) -> TrainingSession | None:
         """With micro-batches of half the size, where they can be halved."""
-        runtime = self.runtime
-        parts = 2 * runtime.micro_batches
-        if not method.shares_batch or request.train.batch_size % (parts * runtime.devices):
+        execution = self.execution
+        parts = 2 * execution.micro_batches
+        if not method.shares_batch or request.train.batch_size % (parts * execution.devices):
             return None
-        return replace(self, runtime=replace(runtime, micro_batches=parts))
+        return replace(self, execution=structs.replace(execution, micro_batches=parts))
 
     def prepare(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> Cost:
         """What the method does before its first step, and what that cost."""
@@ -121,7 +122,7 @@ class TrainingSession:
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, cost: Cost) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""
-        if devices.rank(self.runtime.devices):
+        if devices.rank(self.execution.devices):
             return
         checkpoints.save(directory.checkpoints, 0, {"method": method.state_dict(), "average": None})
         images = len(self.dataset.train)
@@ -131,7 +132,7 @@ class TrainingSession:
                 seconds=cost.seconds,
                 images=images,
                 images_per_second=images / cost.seconds,
-                peak_memory_bytes=provenance.peak_memory(self.runtime.device),
+                peak_memory_bytes=provenance.peak_memory(self.execution.device),
                 final_loss=None,
             )
         )

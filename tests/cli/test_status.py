@@ -7,7 +7,8 @@ from rich.console import Console
 
 from fmbench.cli.status import overview
 from fmbench.errors import FmbenchError
-from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.execution import Execution
+from fmbench.scheduling.dispatch import prepare
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
@@ -28,7 +29,7 @@ def store(tmp_path):
     runs = tiny_plan(methods=["fm-ot"], seeds=range(len(states)))
     directories = [RunDirectory.of(tmp_path, run) for run in runs]
     for run, directory, state in zip(runs, directories, states, strict=True):
-        prepare(directory, [run], Orders("cpu"))
+        prepare(directory, [run], Execution("cpu"))
         reason = "out of [memory]" if state == "failed" else ""
         directory.set_status(StatusRecord(state=state, reason=reason, slot="gpu 3", doing="nll", done=2, total=9))
     return tmp_path, directories

@@ -14,9 +14,10 @@ from fmbench import commands
 from fmbench.engine.base import Job
 from fmbench.engine.slurm import Slurm, Task
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
 from fmbench.run.exits import INTERRUPTED
-from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.dispatch import prepare
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -40,13 +41,13 @@ class WhileRunning(GridMonitor):
             self._action(running[0])
 
 
-def run_on(engine, runs, root, monitor=None, **orders):
+def run_on(engine, runs, root, monitor=None, **execution):
     return commands.carry_out(
-        commands.cells_of(runs, root),
+        commands.locate(runs, root),
         PLUGINS,
         results=root,
         engine=engine,
-        orders=Orders("cpu", plugins=[FAULTY], checkpoint_seconds=0.001, **orders),
+        execution=Execution("cpu", plugins=[FAULTY], checkpoint_seconds=0.001, **execution),
         monitor=monitor or GridMonitor(Console(quiet=True)),
     )
 
@@ -170,7 +171,7 @@ class TestSlurm:
     def test_a_task_stops_its_process_before_it_is_requeued(self, tmp_path):
         (run,) = tiny_plan("train.steps=600", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
         directory = RunDirectory.of(tmp_path, run)
-        prepare(directory, [run], Orders("cpu", plugins=[FAULTY]))
+        prepare(directory, [run], Execution("cpu", plugins=[FAULTY]))
         task = Task(str(directory.path), 1)
         process = task._start()
         while directory.status().step == 0:

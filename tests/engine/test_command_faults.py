@@ -10,17 +10,17 @@ import subprocess
 import sys
 import textwrap
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from fmbench import commands
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
 from fmbench.run import evaluate, reporter
-from fmbench.scheduling.dispatch import Orders
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store import locks
 from fmbench.store.locks import BusyError, store_lock
@@ -168,12 +168,14 @@ def test_nothing_is_decided_by_the_clock(tmp_path, monkeypatch):
     for module in (evaluate, reporter, locks):
         monkeypatch.setattr(module, "datetime", Backwards)
     directory = RunDirectory.of(tmp_path / "backwards", run)
-    orders = Orders("cpu", checkpoint_seconds=0.0)
+    execution = Execution("cpu", checkpoint_seconds=0.0)
     for renewed in (False, True):
-        again = replace(orders, renew=renewed)
+        again = structs.replace(execution, renew=renewed)
         quiet = GridMonitor(Console(quiet=True))
         cells = [(run, directory)]
-        assert commands.carry_out(cells, PLUGINS, results=tmp_path / "backwards", orders=again, monitor=quiet).complete
+        assert commands.carry_out(
+            cells, PLUGINS, results=tmp_path / "backwards", execution=again, monitor=quiet
+        ).complete
         assert numbers(tmp_path / "backwards", run) == numbers(tmp_path / "forwards", run)
     lines = (directory.path / "metrics.jsonl").read_text().splitlines()
     first, *_, last = [json.loads(line)["measured_at"] for line in lines]
@@ -249,6 +251,6 @@ def test_foreign_files_among_the_runs_are_left_alone(tmp_path):
         path.write_text("mine")
     quiet = GridMonitor(Console(quiet=True))
     assert commands.carry_out(
-        [(run, directory)], PLUGINS, results=tmp_path, orders=Orders("cpu"), monitor=quiet
+        [(run, directory)], PLUGINS, results=tmp_path, execution=Execution("cpu"), monitor=quiet
     ).complete
     assert {path.read_text() for path in foreign} == {"mine"}

@@ -17,8 +17,9 @@ from fmbench import commands
 from fmbench.engine import forkserver
 from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
-from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.dispatch import prepare
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
@@ -79,9 +80,9 @@ def test_the_numbers_of_one_measurement_are_written_together_or_not_at_all(run, 
 def test_a_truncated_checkpoint_gives_way_to_the_one_before_with_the_same_numbers(run, tmp_path):
     assert carry_out([run], tmp_path / "whole").complete
     directory = RunDirectory.of(tmp_path / "torn", run)
-    orders = Orders("cpu", checkpoint_seconds=0.0)
+    execution = Execution("cpu", checkpoint_seconds=0.0)
     quiet = GridMonitor(Console(quiet=True))
-    commands.carry_out([(run, directory)], PLUGINS, results=tmp_path / "torn", orders=orders, monitor=quiet)
+    commands.carry_out([(run, directory)], PLUGINS, results=tmp_path / "torn", execution=execution, monitor=quiet)
     newest, before = checkpoints.newest_first(directory.checkpoints)
     assert [newest.stem, before.stem] == ["step-000000006", "step-000000005"]
     newest.write_bytes(newest.read_bytes()[:2000])
@@ -99,7 +100,7 @@ def logged(directory):
 
 def test_a_child_whose_server_died_before_it_could_be_told_does_nothing(run, tmp_path):
     directory = RunDirectory.of(tmp_path, run)
-    prepare(directory, [run], Orders("cpu"))
+    prepare(directory, [run], Execution("cpu"))
     asked = {"start": 1, "directory": str(directory.path), "devices": 1, "environment": {}}
     pid = os.fork()
     if pid == 0:

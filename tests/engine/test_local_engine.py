@@ -14,10 +14,11 @@ from fmbench.engine import base
 from fmbench.engine.forkserver import warm_up
 from fmbench.engine.local import Local, Slot, choose, slots_of
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.specs import Spec
 from fmbench.run import exits
-from fmbench.scheduling.dispatch import Orders, prepare
+from fmbench.scheduling.dispatch import prepare
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -26,13 +27,13 @@ FAULTY = Path(__file__).with_name("faulty.py")
 PLUGINS = load_plugins([FAULTY], environ={})
 
 
-def run_on(engine, runs, root, **orders):
+def run_on(engine, runs, root, **execution):
     return commands.carry_out(
-        commands.cells_of(runs, root),
+        commands.locate(runs, root),
         PLUGINS,
         results=root,
         engine=engine,
-        orders=Orders("cpu", plugins=[FAULTY], **orders),
+        execution=Execution("cpu", plugins=[FAULTY], **execution),
         monitor=GridMonitor(Console(quiet=True)),
     )
 
@@ -103,9 +104,9 @@ def test_a_server_that_dies_fails_what_ran_and_another_carries_on(tmp_path):
                 engine._server._process.kill()
 
     monitor = Assassin(Console(quiet=True))
-    cells = commands.cells_of(runs, tmp_path)
-    orders = Orders("cpu", plugins=[FAULTY])
-    outcome = commands.carry_out(cells, PLUGINS, results=tmp_path, engine=engine, orders=orders, monitor=monitor)
+    cells = commands.locate(runs, tmp_path)
+    execution = Execution("cpu", plugins=[FAULTY])
+    outcome = commands.carry_out(cells, PLUGINS, results=tmp_path, engine=engine, execution=execution, monitor=monitor)
     states = {row.label: row.status for row in outcome.rows}
     assert states["fm-ot"] == "done"
     # Killed with its server, or stopped by it in time: it is not done, and says so.
@@ -117,7 +118,7 @@ def test_what_runs_share_is_imported_before_they_are_forked_but_no_code_of_stran
     monkeypatch.setattr(Spec, "load", lambda spec: loaded.append(spec.name))
     for run in tiny_plan(plugins=PLUGINS, methods=["fm-ot", "slow"], metrics=["nfe"]):
         directory = RunDirectory.of(tmp_path, run)
-        prepare(directory, [run], Orders("cpu"))
+        prepare(directory, [run], Execution("cpu"))
         warm_up(directory, PLUGINS)
     assert loaded == ["digits", "fm-ot", "mlp", "nfe", "digits", "mlp", "nfe"]
     directory.set_job(structs.replace(directory.job(), runs=(misnamed(run),)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import Train
@@ -27,10 +27,10 @@ def plan(*assignments, **said):
     return commands.plan(PLUGINS, assignments=[*TINY, *assignments], **said)
 
 
-def learn(run, folder, **runtime):
+def learn(run, folder, **execution):
     """Train alone; what it cost."""
     dataset = PLUGINS.datasets.get("digits").load()()
-    session = TrainingSession(dataset, PLUGINS, Runtime("cpu", **runtime), Silent())
+    session = TrainingSession(dataset, PLUGINS, Execution("cpu", **execution), Silent())
     directory = RunDirectory(folder)
     session.train(run.training, session.build(run.training), directory)
     return directory.training()

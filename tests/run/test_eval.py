@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from fmbench import commands
 from fmbench.cli import app
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.metrics.base import MetricValue
 from fmbench.registry.discovery import load_plugins
 from fmbench.run.evaluate import records
-from fmbench.scheduling.dispatch import Orders
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.run import RunDirectory
 from tests.helpers import TINY, carry_out, tiny_plan
@@ -33,7 +33,7 @@ def measure(root, *, renew=False, assignments=(), **said):
     plugins = load_plugins(environ={})
     cells = commands.plan_evaluation(plugins, results=root, assignments=[*SAMPLING, *assignments], **said)
     monitor = GridMonitor(Console(quiet=True))
-    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", renew=renew), monitor=monitor)
+    outcome = commands.carry_out(cells, plugins, results=root, execution=Execution("cpu", renew=renew), monitor=monitor)
     return cells, outcome
 
 

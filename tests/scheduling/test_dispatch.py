@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -11,9 +12,11 @@ from rich.console import Console
 from fmbench import commands
 from fmbench.engine import base
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
+from fmbench.provenance import command_line
 from fmbench.registry.discovery import load_plugins
 from fmbench.run import exits, worker
-from fmbench.scheduling.dispatch import Orders, is_stale, longest_first, prepare, settle, verdict
+from fmbench.scheduling.dispatch import is_stale, longest_first, prepare, settle, verdict
 from fmbench.scheduling.monitor import GridMonitor, LiveMonitor
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
@@ -36,15 +39,15 @@ def fmbench_methods():
 def prepared(tmp_path):
     (run,) = tiny_plan(methods=["fm-ot"], metrics=["nfe"])
     directory = RunDirectory.of(tmp_path, run)
-    return run, directory, prepare(directory, [run], Orders("cpu"))
+    return run, directory, prepare(directory, [run], Execution("cpu"))
 
 
-def said(runs, root, plugins, **orders):
+def said(runs, root, plugins, **execution):
     """A grid in this process, and what it said."""
     text = io.StringIO()
     monitor = GridMonitor(Console(file=text, width=200))
-    cells = commands.cells_of(runs, root)
-    outcome = commands.carry_out(cells, plugins, results=root, orders=Orders("cpu", **orders), monitor=monitor)
+    cells = commands.locate(runs, root)
+    outcome = commands.carry_out(cells, plugins, results=root, execution=Execution("cpu", **execution), monitor=monitor)
     return outcome, text.getvalue()
 
 
@@ -167,9 +170,42 @@ class TestWorker:
         assert directory.status().state == "queued"
 
 
-def test_an_unknown_logger_is_refused_before_anything_runs():
+def test_an_unknown_logger_is_refused_before_anything_runs(tmp_path):
+    runs = tiny_plan(methods=["fm-ot"])
     with pytest.raises(FmbenchError, match=r"unknown logger 'tensorbord'. Did you mean 'tensorboard'\?"):
-        Orders("cpu", loggers=["tensorbord"])
+        said(runs, tmp_path / "results", load_plugins(environ={}), loggers=["tensorbord"])
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(FmbenchError, match="--device 'gpu': choose auto, cpu or cuda"):
+        Execution("gpu")
+
+
+def test_what_is_asked_of_an_execution_reaches_the_process_of_the_run(tmp_path):
+    """Whatever its fields are: a new one needs no other place."""
+    values = {"device": "cpu", "plugins": (str(Path(__file__)),), "devices": 1, "command": command_line()}
+    asked = Execution(**{**{field: changed(field) for field in Execution.__struct_fields__}, **values})
+    (run,) = tiny_plan(methods=["fm-ot"])
+    directory = RunDirectory.of(tmp_path, run)
+    prepare(directory, [run], asked)
+    assert worker.here(directory.job().execution) == asked
+
+
+def changed(field):
+    """Another value than the default."""
+    default = getattr(Execution(), field)
+    if default == "auto":
+        return "cpu"
+    return (
+        not default
+        if isinstance(default, bool)
+        else ("x",)
+        if default == ()
+        else default + 1
+        if default != "auto"
+        else ""
+    )
 
 
 def test_a_training_is_logged_to_tensorboard_too(tmp_path):
@@ -182,7 +218,7 @@ def test_a_training_is_logged_to_tensorboard_too(tmp_path):
 def test_the_live_table_shows_what_runs(prepared):
     _, directory, job = prepared
     other = base.Job(RunDirectory(directory.path.with_name("seed-1")), "ddpm on digits, seed 1")
-    prepare(other.directory, directory.job().runs, Orders("cpu"))
+    prepare(other.directory, directory.job().runs, Execution("cpu"))
     running = {"state": "running", "slot": "gpu 1", "doing": "train", "done": 1200, "total": 2400}
     directory.set_status(StatusRecord(**running, note="loss 0.2  9,000 /s", left=75.0))
     text = io.StringIO()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from fmbench.scheduling.estimate import Estimate, describe, estimate
+from fmbench.scheduling.estimate import TimeLeft, describe, time_left
 from fmbench.store import files
 from fmbench.store.records import MetricRecord, TrainingSummary
 from fmbench.store.run import RunDirectory
@@ -40,11 +40,11 @@ def plan(*assignments, methods=("fm-ot",), metrics=("nll", "fid"), **said):
 
 
 def seconds(root, runs):
-    return [one if one is None else pytest.approx(one.seconds) for one in estimate(cells(root, runs), root)]
+    return [one if one is None else pytest.approx(one.seconds) for one in time_left(cells(root, runs), root)]
 
 
 def test_an_empty_store_tells_nothing(tmp_path):
-    assert estimate(cells(tmp_path, plan()), tmp_path) == [None]
+    assert time_left(cells(tmp_path, plan()), tmp_path) == [None]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,7 +52,7 @@ def test_the_median_of_the_methods_runs_by_its_steps(tmp_path):
     past = plan(seeds=[0, 1, 2])
     for run, train in zip(past, (6.0, 12.0, 600.0), strict=True):
         took(tmp_path, run, train, nll=10.0, fid=20.0)
-    (guess,) = estimate(cells(tmp_path, plan("train.steps=60", seeds=[7])), tmp_path)
+    (guess,) = time_left(cells(tmp_path, plan("train.steps=60", seeds=[7])), tmp_path)
     assert guess.seconds == pytest.approx(120 + 30)
     assert guess.runs == {RunDirectory.of(tmp_path, run).path for run in past}
 
@@ -60,7 +60,7 @@ def test_the_median_of_the_methods_runs_by_its_steps(tmp_path):
 def test_of_one_configuration_a_few_seeds_are_enough(tmp_path):
     for run in plan(seeds=[*range(9)]):
         took(tmp_path, run, 6.0, nll=10.0, fid=20.0)
-    (guess,) = estimate(cells(tmp_path, plan(seeds=[20])), tmp_path)
+    (guess,) = time_left(cells(tmp_path, plan(seeds=[20])), tmp_path)
     assert len(guess.runs) == 3
 
 
@@ -129,12 +129,12 @@ def test_a_damaged_run_tells_nothing_and_stops_nothing(tmp_path):
     ("estimates", "text"),
     [
         ([None, None], "no finished runs to estimate from"),
-        ([None, Estimate()], "no finished runs to estimate from"),
-        ([Estimate()], "nothing is left to do"),
-        ([Estimate(60, frozenset("a"))], "about 1 min on one slot, from 1 finished run"),
-        ([Estimate(11_940, frozenset("ab")), Estimate(60, frozenset("bc"))], "3 h 20 min on one slot, from 3 finished"),
-        ([Estimate(60.0)], "about 1 min on one slot"),
-        ([Estimate(60.0), None], "about 1 min on one slot; beside them 1 of unknown length"),
+        ([None, TimeLeft()], "no finished runs to estimate from"),
+        ([TimeLeft()], "nothing is left to do"),
+        ([TimeLeft(60, frozenset("a"))], "about 1 min on one slot, from 1 finished run"),
+        ([TimeLeft(11_940, frozenset("ab")), TimeLeft(60, frozenset("bc"))], "3 h 20 min on one slot, from 3 finished"),
+        ([TimeLeft(60.0)], "about 1 min on one slot"),
+        ([TimeLeft(60.0), None], "about 1 min on one slot; beside them 1 of unknown length"),
     ],
 )
 def test_a_grid_in_words(estimates, text):

@@ -9,8 +9,8 @@ from rich.console import Console
 from fmbench import commands
 from fmbench.api import Metric, MetricSpec, MetricValue
 from fmbench.errors import FmbenchError
+from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
-from fmbench.scheduling.dispatch import Orders
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store import pictures
 from fmbench.store.run import RunDirectory
@@ -63,8 +63,8 @@ def sketch(tmp_path):
 
     def measure(*assignments):
         cells = commands.plan_evaluation(plugins, results=tmp_path, metrics=["sketch"], assignments=assignments)
-        orders, monitor = Orders("cpu"), GridMonitor(Console(quiet=True))
-        return directory, commands.carry_out(cells, plugins, results=tmp_path, orders=orders, monitor=monitor)
+        execution, monitor = Execution("cpu"), GridMonitor(Console(quiet=True))
+        return directory, commands.carry_out(cells, plugins, results=tmp_path, execution=execution, monitor=monitor)
 
     return measure
 

@@ -11,7 +11,7 @@ from fmbench_plugins.conditional_flow_matching import IndependentCFM
 
 from fmbench.commands import plan_evaluation
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.methods.base import Task
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
@@ -43,7 +43,7 @@ class TestOption:
         runs = self.plan(plugins, metrics=["occupancy"], sweep=["data.ring.spots=2,3"])
         outcome = carry_out(runs, tmp_path, plugins)
         assert outcome.complete
-        seen = [session_for(run.training, plugins, Runtime("cpu"), Silent()).dataset for run in runs]
+        seen = [session_for(run.training, plugins, Execution("cpu"), Silent()).dataset for run in runs]
         assert [len(data.density.centres) for data in seen] == [2, 3]
         assert [numbers(tmp_path, run)["modes-floor"] for run in runs] == [1, 1]
         assert [row.label for row in outcome.rows] == ["fm-ot [data.ring.spots=2]", "fm-ot [data.ring.spots=3]"]

@@ -9,7 +9,7 @@ import torch
 
 from fmbench import commands
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.methods.base import Player
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
@@ -31,13 +31,13 @@ def plugins():
     return load_plugins([HERE / f"{name}.py" for name in NAMES], environ={})
 
 
-def session_of(plugins, run, **runtime):
+def session_of(plugins, run, **execution):
     data = plugins.datasets.get(run.training.dataset.name).load()()
-    return TrainingSession(data, plugins, Runtime("cpu", **runtime), Silent())
+    return TrainingSession(data, plugins, Execution("cpu", **execution), Silent())
 
 
-def trained(plugins, run, folder, **runtime):
-    session, directory = session_of(plugins, run, **runtime), RunDirectory(folder)
+def trained(plugins, run, folder, **execution):
+    session, directory = session_of(plugins, run, **execution), RunDirectory(folder)
     session.train(run.training, session.build(run.training), directory)
     return directory
 

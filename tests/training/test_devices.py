@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fmbench.errors import FmbenchError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.progress import Silent
 from fmbench.store.files import read_lines
 from fmbench.store.run import RunDirectory
@@ -102,7 +102,7 @@ def test_micro_batches_change_no_number(tmp_path, name):
         loaded = plugins()
         (run,) = tiny_plan("train.steps=4", *asked[1:], plugins=loaded, methods=[asked[0]])
         session = TrainingSession(
-            loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=parts), Silent()
+            loaded.datasets.get("digits").load()(), loaded, Execution("cpu", micro_batches=parts), Silent()
         )
         session.train(run.training, session.build(run.training), RunDirectory(folder))
         found[parts] = folder
@@ -116,7 +116,7 @@ def test_a_part_runs_the_network_on_its_rows_alone(tmp_path):
     loaded = plugins()
     (run,) = tiny_plan("train.steps=1", plugins=loaded, methods=["fm-ot"])
     digits = loaded.datasets.get("digits").load()()
-    session = TrainingSession(digits, loaded, Runtime("cpu", micro_batches=4), Silent())
+    session = TrainingSession(digits, loaded, Execution("cpu", micro_batches=4), Silent())
     method = session.build(run.training)
     sizes = []
     method.network.register_forward_hook(lambda *call: sizes.append(len(call[2])))
@@ -166,7 +166,7 @@ class TestRefusals:
         loaded = plugins()
         (run,) = tiny_plan(plugins=loaded, methods=["i-resnet"])
         session = TrainingSession(
-            loaded.datasets.get("digits").load()(), loaded, Runtime("cpu", micro_batches=2), Silent()
+            loaded.datasets.get("digits").load()(), loaded, Execution("cpu", micro_batches=2), Silent()
         )
         with pytest.raises(FmbenchError, match="InvertibleResNet computes its whole batch at once"):
             session.train(run.training, session.build(run.training), RunDirectory(tmp_path))

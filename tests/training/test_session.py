@@ -9,7 +9,7 @@ from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory, find_runs
 from fmbench.training import checkpoints
-from fmbench.training.session import Runtime, TrainingSession
+from fmbench.training.session import Execution, TrainingSession
 from tests.helpers import carry_out, numbers, tiny_plan
 
 REFLOW = ("options.reflow-2.pairs=40", "options.reflow-2.solver_steps=2")
@@ -92,7 +92,7 @@ def test_every_method_resumes_to_the_same_weights_bit_for_bit(tmp_path, name):
     plugins = load_plugins(environ={})
     (run,) = tiny_plan(*QUICK.get(name, ()), methods=[name])
     dataset = plugins.datasets.get("digits").load()()
-    session = TrainingSession(dataset, plugins, Runtime("cpu", checkpoint_seconds=0.0), Silent())
+    session = TrainingSession(dataset, plugins, Execution("cpu", checkpoint_seconds=0.0), Silent())
     directory = RunDirectory(tmp_path)
 
     def weights():

@@ -12,7 +12,7 @@ import torch
 
 from fmbench.api import MethodSpec, Option
 from fmbench.errors import DivergedError
-from fmbench.execution import Runtime
+from fmbench.execution import Execution
 from fmbench.methods.gaussian_path import GaussianPathMethod
 from fmbench.paths.gaussian import Linear
 from fmbench.progress import Silent
@@ -83,7 +83,7 @@ def learn(folder, devices, method, *assignments, **more):
     loaded = plugins()
     (run,) = tiny_plan("train.steps=8", *assignments, plugins=loaded, methods=[method])
     dataset = loaded.datasets.get("digits").load()()
-    session = TrainingSession(dataset, loaded, Runtime("cpu", devices=devices, **more), Silent())
+    session = TrainingSession(dataset, loaded, Execution("cpu", devices=devices, **more), Silent())
     session.train(run.training, session.build(run.training), RunDirectory(folder))
 
 
