@@ -183,8 +183,8 @@ def plan_evaluation(
         if names == []:
             continue
         evaluation, plain = (
-            resolution.resolve_evaluation(one, names, training.method, training.train, data, plugins)
-            for one in (asked, Settings())
+            resolution.resolve_evaluation(given, names, training.method, training.train, data, plugins)
+            for given in (asked, Settings())
         )
         run = RunRequest(
             training=training,
@@ -202,8 +202,8 @@ def plan_evaluation(
 def rows_of(planned: Sequence[PlannedRun], results: Path) -> list[Row]:
     """The table's rows of what was asked for."""
     asked: dict[RunDirectory, list[Mapping[str, Scalar]]] = {}
-    for one, directory in planned:
-        asked.setdefault(directory, []).append(one.evaluation_overrides)
+    for run, directory in planned:
+        asked.setdefault(directory, []).append(run.evaluation_overrides)
 
     def wanted(directory: RunDirectory, evaluation: Mapping[str, Scalar]) -> bool:
         # A run that failed before any number was measured stands under no evaluation.

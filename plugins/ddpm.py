@@ -47,8 +47,8 @@ class DDPM(GaussianPathMethod):
         """
         times = ancestral.grid(self.path, self.timesteps, x.device)
         start = self.path.at(times[0])
-        one = torch.ones_like(start.sigma)
-        total = gaussian_kl(start.alpha * x, start.sigma**2, one)
+        ones = torch.ones_like(start.sigma)
+        total = gaussian_kl(start.alpha * x, start.sigma**2, ones)
         for t, s in pairwise(times[:-1]):
             step = ancestral.posterior(self.path, t, s)
             apart = step.from_data * self._error(x, t, generator)

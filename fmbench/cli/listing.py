@@ -41,18 +41,18 @@ def list_entries(kind: str, plugins: Plugins) -> list[dict[str, Any]]:
     """One object an entry, each with at least its name."""
     if kind == "plugins":
         loaded = [
-            {"name": one.name, "origin": one.origin, "state": "loaded", "provides": list(one.provides)}
-            for one in plugins.loaded
+            {"name": plugin.name, "origin": plugin.origin, "state": "loaded", "provides": list(plugin.provides)}
+            for plugin in plugins.loaded
         ]
         broken = [
             {
-                "name": one.name,
-                "origin": one.distribution,
+                "name": plugin.name,
+                "origin": plugin.distribution,
                 "state": "broken",
-                "stage": one.stage,
-                "error": one.error,
+                "stage": plugin.stage,
+                "error": plugin.error,
             }
-            for one in plugins.broken
+            for plugin in plugins.broken
         ]
         return loaded + broken
     registry: Registry[Any] = getattr(plugins, kind)

@@ -135,16 +135,16 @@ def show_plan(planned: Sequence[PlannedRun], plugins: Plugins, results: Path) ->
     from fmbench.scheduling.estimate import describe, time_left
 
     estimates = time_left(planned, results)
-    varied = varied_keys([one.evaluation_overrides for one, _ in planned])
+    varied = varied_keys([run.evaluation_overrides for run, _ in planned])
     table = Table(box=None)
     for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
-    for (one, directory), guess in zip(planned, estimates, strict=True):
-        training, found = one.training, verdict(one, directory)
+    for (run, directory), guess in zip(planned, estimates, strict=True):
+        training, found = run.training, verdict(run, directory)
         state = found + (", stale" if is_stale(directory, plugins) else "")
         length = "" if found == "done" else "?" if guess is None else durations.show(guess.seconds)
         line = [training.dataset.name, training.method.name, str(training.seed)]
-        line += [str(one.evaluation_overrides.get(key, "default")) for key in varied]
+        line += [str(run.evaluation_overrides.get(key, "default")) for key in varied]
         table.add_row(*line, state, length, str(directory.path))
     console = Console(highlight=False)
     console.print(table)
@@ -153,5 +153,5 @@ def show_plan(planned: Sequence[PlannedRun], plugins: Plugins, results: Path) ->
 
 def varied_keys(overrides: Sequence[Mapping[str, Scalar]]) -> list[str]:
     """The keys in which evaluations differ from each other, as when a sampler is swept: their directory is the same."""
-    keys = dict.fromkeys(key for one in overrides for key in one)
-    return [key for key in keys if len({one.get(key, "default") for one in overrides}) > 1]
+    keys = dict.fromkeys(key for setting in overrides for key in setting)
+    return [key for key in keys if len({setting.get(key, "default") for setting in overrides}) > 1]

@@ -17,9 +17,9 @@ def command(
 ) -> None:
     """Show the page of `fmbench report` in a browser, with what runs; it follows the results until Ctrl-C."""
     from fmbench.report.page.live import Site  # here, so that --help does not wait for pydantic
-    from fmbench.report.page.server import Server
+    from fmbench.report.page.server import PageServer
 
-    with Server(Site(results_dir, chosen(dataset)), host, port) as server:
+    with PageServer(Site(results_dir, chosen(dataset)), host, port) as server:
         typer.echo(f"{results_dir} at {server.address} until Ctrl-C")
         try:
             server.serve_forever()

@@ -49,15 +49,15 @@ def overview(results: Path) -> RenderableType:
         FmbenchError: there is no such directory, or no run in it.
     """
     from fmbench.errors import FmbenchError  # here, so that --help does not wait for pydantic
-    from fmbench.report.standing import ORDER, standings
+    from fmbench.report.run_states import ORDER, run_states
     from fmbench.scheduling.monitor import running_table
 
     by_state: dict[str, list[tuple[str, StatusRecord]]] = {state: [] for state in ORDER}
     counts: dict[str, dict[str, int]] = {}
-    for one in standings(results):
-        counts.setdefault(one.dataset, dict.fromkeys(ORDER, 0))[one.state] += 1
-        if one.state not in ("done", "queued"):
-            by_state[one.state].append((one.name, one.status))
+    for run in run_states(results):
+        counts.setdefault(run.dataset, dict.fromkeys(ORDER, 0))[run.state] += 1
+        if run.state not in ("done", "queued"):
+            by_state[run.state].append((run.name, run.status))
     if not counts:
         raise FmbenchError(f"no runs in {str(results)!r}: run 'fmbench run' first, or give --results-dir")
     parts: list[RenderableType] = [counted(counts)]
@@ -65,7 +65,9 @@ def overview(results: Path) -> RenderableType:
         parts.append(running_table(by_state["running"][:SHOWN]))
     for state in ("lost", "failed", "timeout"):
         runs = by_state[state]
-        parts += [Text(f"{state}: {name}" + (f": {one.reason}" if one.reason else "")) for name, one in runs[:SHOWN]]
+        parts += [
+            Text(f"{state}: {name}" + (f": {status.reason}" if status.reason else "")) for name, status in runs[:SHOWN]
+        ]
         parts += [Text(f"{state}: and {len(runs) - SHOWN} more", style="dim")] if len(runs) > SHOWN else []
     return Group(*parts)
 

@@ -48,7 +48,7 @@ def command(
     ] = None,
 ) -> None:
     """Print the table of a results directory; the same bytes for the same directory."""
-    from fmbench.report.grid import chosen as known_columns  # here, so that --help does not wait for pydantic
+    from fmbench.report.columns import chosen as known_columns  # here, so that --help does not wait for pydantic
     from fmbench.report.render import FORMATS, show, show_sheets
     from fmbench.report.table import build
     from fmbench.report.view import View, select

@@ -33,7 +33,7 @@ SHIPPED = ("fmbench", "fmbench_plugins")
 DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
-class Server:
+class ForkServer:
     """Forks children and tells how they ended.
 
     Args:
@@ -80,7 +80,7 @@ class Server:
         if pid == 0:
             self._child(asked, directory, server)
         self._children[pid] = asked["start"]
-        say({"started": asked["start"], "pid": pid})
+        tell({"started": asked["start"], "pid": pid})
 
     def _child(self, asked: dict[str, Any], directory: RunDirectory, server: int) -> NoReturn:
         """Become the run's process; never returns."""
@@ -119,7 +119,7 @@ class Server:
             # Before its number is free for others: kill whatever the run had started and left behind.
             signal_group(ended.si_pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
-            say({"ended": self._children.pop(ended.si_pid), "code": os.waitstatus_to_exitcode(status)})
+            tell({"ended": self._children.pop(ended.si_pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _finish(self) -> None:
         for pid in self._children:
@@ -159,7 +159,7 @@ def signal_group(pid: int, number: int) -> None:
             return
 
 
-def say(what: dict[str, Any]) -> None:
+def tell(what: dict[str, Any]) -> None:
     """One line to the scheduler; if it has gone, the input's end says so too."""
     try:
         os.write(1, json.dumps(what).encode() + b"\n")
@@ -180,8 +180,8 @@ def main() -> None:
     del worker
     provenance.installed()
     provenance.git_state()
-    say({"ready": os.getpid(), "gpus": torch.cuda.device_count()})
-    Server(plugins).serve()
+    tell({"ready": os.getpid(), "gpus": torch.cuda.device_count()})
+    ForkServer(plugins).serve()
     os._exit(0)  # the interpreter takes seconds to take torch down, and the scheduler waits
 
 

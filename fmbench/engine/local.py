@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fmbench.engine.base import GRACE, Ended, Job
+from fmbench.engine.forkclient import ForkServerClient
 from fmbench.engine.process import last_line
-from fmbench.engine.server import Server
 from fmbench.errors import FmbenchError
 from fmbench.run.reporter import SLOT
 
@@ -82,7 +82,7 @@ class Local:
         self._waiting: deque[Job] = deque()
         self._running: dict[int, _Running] = {}
         self._count = 0
-        self._server: Server | None = None
+        self._server: ForkServerClient | None = None
 
     def submit(self, job: Job) -> None:
         """Queue it, and let the server import what it needs while the scheduler prepares the next.
@@ -139,11 +139,11 @@ class Local:
             self._server.end()
             self._server = None
 
-    def _start(self) -> Server:
-        self._server = self._server or Server(self._plugins, len(self._slots))
+    def _start(self) -> ForkServerClient:
+        self._server = self._server or ForkServerClient(self._plugins, len(self._slots))
         return self._server
 
-    def _fill(self, server: Server) -> None:
+    def _fill(self, server: ForkServerClient) -> None:
         """Start the jobs at the head of the queue, as long as there is room for the first."""
         while self._waiting:
             taken = choose(self._free, self._waiting[0].devices)
@@ -161,7 +161,7 @@ class Local:
             place = str(job.directory.path.resolve())
             server.ask({"start": self._count, "directory": place, "devices": job.devices, "environment": environment})
 
-    def _end_overdue(self, server: Server) -> None:
+    def _end_overdue(self, server: ForkServerClient) -> None:
         """Ask what takes too long to stop, and kill it where it does not."""
         now = time.monotonic()
         for number, running in self._running.items():

@@ -229,9 +229,9 @@ def over_sets(each: Sequence[MetricValue]) -> MetricValue:
     """
     if len(each) == 1:
         return each[0]
-    values = [one.value for one in each if one.value is not None]
+    values = [number.value for number in each if number.value is not None]
     if len(values) < len(each):
-        return next(one for one in each if one.value is None)
+        return next(number for number in each if number.value is None)
     mean, error = mean_and_error(values)
     return replace(each[0], value=mean, error=error, details={**each[0].details, "sets": values})
 

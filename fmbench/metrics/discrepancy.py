@@ -61,7 +61,7 @@ class Discrepancy(Metric):
         if size < 2 * BLOCKS:
             raise Unavailable(f"{size} samples are too few: at least {2 * BLOCKS} are needed")
         reference = truth.reference(evaluation.dataset, size)
-        generated = [one.raw[:size] for one in evaluation.samples]
+        generated = [sample_set.raw[:size] for sample_set in evaluation.samples]
         true = [truth.second(evaluation.dataset, size)]
         median = float(torch.nn.functional.pdist(reference[:OF_MEDIAN]).median())
         values = []
@@ -73,8 +73,8 @@ class Discrepancy(Metric):
 
 def _value(name: str, kernel: Kernel, sets: Sequence[Tensor], reference: Tensor) -> MetricValue:
     each = []
-    for one in sets:
-        parts = [mmd2(kernel, one[k::BLOCKS], reference[k::BLOCKS], TABLE) for k in range(BLOCKS)]
+    for sample_set in sets:
+        parts = [mmd2(kernel, sample_set[k::BLOCKS], reference[k::BLOCKS], TABLE) for k in range(BLOCKS)]
         _, error = mean_and_error(parts)
-        each.append(MetricValue(name, mmd2(kernel, one, reference, TABLE), error, n=len(one)))
+        each.append(MetricValue(name, mmd2(kernel, sample_set, reference, TABLE), error, n=len(sample_set)))
     return over_sets(each)

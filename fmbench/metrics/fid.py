@@ -24,7 +24,7 @@ class FID(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """FID, its floor, and how many times the floor it is."""
         features = evaluation.features(self.features)
-        fid = over_sets([self._value("fid", features(one.raw), features) for one in evaluation.samples])
+        fid = over_sets([self._value("fid", features(sample_set.raw), features) for sample_set in evaluation.samples])
         try:
             floor = self._value("fid-floor", features.test, features)
         except Unavailable as reason:  # a small test split: FID stands without a floor
@@ -60,8 +60,8 @@ class FIDInfinity(Metric):
         """The intercept."""
         features = evaluation.features(self.features)
         each = []
-        for index, one in enumerate(evaluation.samples):
-            images = features(one.raw)
+        for index, sample_set in enumerate(evaluation.samples):
+            images = features(sample_set.raw)
             sufficient(images, features.extractor)
             order = torch.randperm(len(images.rows), generator=torch.Generator().manual_seed(index))
             value = extrapolated(images.rows[order], features.reference, self.points)

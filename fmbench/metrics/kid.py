@@ -27,7 +27,9 @@ class KID(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """KID, and that of the held-out images."""
         features = evaluation.features(self.features)
-        kid = over_sets([self._value("kid", features(one.raw).rows, features) for one in evaluation.samples])
+        kid = over_sets(
+            [self._value("kid", features(sample_set.raw).rows, features) for sample_set in evaluation.samples]
+        )
         return [kid, self._value("kid-floor", features.test.rows, features)]
 
     @staticmethod

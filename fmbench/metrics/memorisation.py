@@ -24,8 +24,8 @@ class Memorisation(Metric):
         held_out = nearest(evaluation.dataset.test, train)
         near = float(held_out.quantile(CLOSE))
         ratios, copied = [], []
-        for one in evaluation.samples:
-            distance, n = nearest(one.raw, train), len(one.raw)
+        for sample_set in evaluation.samples:
+            distance, n = nearest(sample_set.raw, train), len(sample_set.raw)
             details = {"median": float(distance.median()), "held_out_median": float(held_out.median())}
             ratio = details["median"] / details["held_out_median"]
             ratios.append(MetricValue("nn-ratio", ratio, n=n, details=details))

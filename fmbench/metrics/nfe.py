@@ -13,10 +13,10 @@ class NFE(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The mean, with the least and the most of any batch, and what drawing 1000 samples costs."""
         sets = evaluation.samples
-        nfe = [value for one in sets for value in one.nfe]
-        total, n = Count(), sum(len(one.raw) for one in sets)
-        for one in sets:
-            total.add(one.counts)
+        nfe = [value for sample_set in sets for value in sample_set.nfe]
+        total, n = Count(), sum(len(sample_set.raw) for sample_set in sets)
+        for sample_set in sets:
+            total.add(sample_set.counts)
         details = {
             "min": min(nfe),
             "max": max(nfe),
@@ -28,12 +28,12 @@ class NFE(Metric):
         cost = [
             MetricValue(
                 "sample-seconds",
-                1000 * one.seconds / len(one.raw),
+                1000 * sample_set.seconds / len(sample_set.raw),
                 unit="s/1000",
-                n=len(one.raw),
-                details={"peak_memory_bytes": one.peak_memory_bytes, "device": str(evaluation.device)},
+                n=len(sample_set.raw),
+                details={"peak_memory_bytes": sample_set.peak_memory_bytes, "device": str(evaluation.device)},
             )
-            for one in sets
+            for sample_set in sets
         ]
         return [MetricValue("nfe", sum(nfe) / len(nfe), n=n, details=details), over_sets(cost)]
 
@@ -53,9 +53,9 @@ class PerSampleNFE(Metric):
         flow, sampler = evaluation.flow(), evaluation.sampler
         x0 = flow.source(self.samples, evaluation.stream("per-sample"))
         evaluation.progress.stage("NFE of single samples", 1)
-        with counted(flow) as one:
+        with counted(flow) as count:
             flow.velocity(flow.interval[0], x0[:1])
         _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)
-        nfe = one.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice
+        nfe = count.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice
         details = {"min": float(nfe.min()), "max": float(nfe.max()), "std": float(nfe.std())}
         return [MetricValue("nfe-per-sample", float(nfe.mean()), n=self.samples, details=details)]

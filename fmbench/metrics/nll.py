@@ -117,7 +117,9 @@ class NLL(Metric):
             n = min(self.checked, len(each))
             finer = replace(settings, rtol=TIGHTER * settings.rtol, atol=TIGHTER * settings.atol)
             # Together in one batch both times: the steps of a batch are shared.
-            coarse, fine = (in_units(self._density(evaluation, n, one, n).value, dataset) for one in (settings, finer))
+            coarse, fine = (
+                in_units(self._density(evaluation, n, solver, n).value, dataset) for solver in (settings, finer)
+            )
         else:
             n, finer = len(each), replace(settings, steps=2 * settings.steps)
             coarse, fine = each, in_units(self._density(evaluation, n, finer, self.batch_size).value, dataset)

@@ -21,7 +21,7 @@ class Occupancy(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """Each number of the density, and its floor."""
         density = truth.density_of(evaluation.dataset)
-        each = [numbers(one.raw, density) for one in evaluation.samples]
+        each = [numbers(sample_set.raw, density) for sample_set in evaluation.samples]
         floors = numbers(truth.second(evaluation.dataset, evaluation.sampler.samples), density, "-floor")
         generated = [over_sets(sets) for sets in zip(*each, strict=True)]
         return [value for pair in zip(generated, floors, strict=True) for value in pair]

@@ -29,7 +29,7 @@ class PRDC(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The four shares (density may exceed one), and those of the held-out images."""
         features = evaluation.features(self.features)
-        sets = [self._values(features(one.raw).rows, "", features) for one in evaluation.samples]
+        sets = [self._values(features(sample_set.raw).rows, "", features) for sample_set in evaluation.samples]
         return [over_sets(each) for each in zip(*sets, strict=True)] + self._values(
             features.test.rows, "-floor", features
         )

@@ -37,8 +37,8 @@ class SamplingCurve(Metric):
             curve.append(point(distance(samples), nfe=mean(samples.nfe), seconds=samples.seconds))
         first = evaluation.sample_set(0)
         adaptive = point(distance(first), nfe=mean(first.nfe), seconds=first.seconds)
-        best = min(one["value"] for one in [*curve, adaptive])
-        reached = [one["nfe"] for one in curve if one["value"] <= NEAR * best]
+        best = min(entry["value"] for entry in [*curve, adaptive])
+        reached = [entry["nfe"] for entry in curve if entry["value"] <= NEAR * best]
         details = {"measure": name, "solver": self.solver, "curve": curve, "adaptive": adaptive, "best": best}
         cost = min(reached) if reached else adaptive["nfe"]
         return [MetricValue("nfe-10pct", cost, n=len(first.raw), family=self.features, details=details)]
@@ -68,8 +68,8 @@ class LearningCurve(Metric):
             samples = evaluation.draw(0, method=snapshot.load())
             cost = {"step": snapshot.step, "seconds": snapshot.seconds, "nfe": mean(samples.nfe)}
             curve.append(point(distance(samples), **cost))
-        best = min(one["value"] for one in curve)
-        steps = min(one["step"] for one in curve if one["value"] <= NEAR * best)
+        best = min(entry["value"] for entry in curve)
+        steps = min(entry["step"] for entry in curve if entry["value"] <= NEAR * best)
         details = {"measure": name, "curve": curve, "best": best}
         return [MetricValue("steps-10pct", steps, n=len(samples.raw), family=self.features, details=details)]
 

@@ -30,11 +30,11 @@ def squared_wasserstein2(x: Tensor, y: Tensor) -> float:
     """
     if not (torch.isfinite(x).all() and torch.isfinite(y).all()):
         raise SolverError("W2: a point is not finite")
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         cost = float(ot.emd2([], [], ot.dist(x.numpy(), y.numpy()), numItermax=ITERATIONS))
-    if said:
-        raise SolverError(f"W2: {' '.join(str(said[0].message).split())}")
+    if warned:
+        raise SolverError(f"W2: {' '.join(str(warned[0].message).split())}")
     return max(cost, 0.0)  # rounding may leave equal sets a little below
 
 
@@ -66,7 +66,7 @@ class Wasserstein(Metric):
         """Exact W2, the mean over blocks and sets; sliced W2 of whole sets; and their floors."""
         size = evaluation.sampler.samples
         reference = truth.reference(evaluation.dataset, size)
-        generated = [one.raw for one in evaluation.samples]
+        generated = [sample_set.raw for sample_set in evaluation.samples]
         true = [truth.second(evaluation.dataset, size)]
         evaluation.progress.stage("W2", len(generated) + 1)
         return [
@@ -80,11 +80,11 @@ class Wasserstein(Metric):
         """Block by block: each of the sample against its own of the reference."""
         n = min(self.n, len(reference))
         count = min(self.blocks, len(reference) // n)
-        pairs = [(one[k * n : (k + 1) * n], reference[k * n : (k + 1) * n]) for one in sets for k in range(count)]
+        pairs = [(points[k * n : (k + 1) * n], reference[k * n : (k + 1) * n]) for points in sets for k in range(count)]
         values = [wasserstein2(x, y) for x, y in pairs]
         mean, error = mean_and_error(values)
         return MetricValue(name, mean, error, n=n, details={"blocks": values})
 
     @staticmethod
     def _sliced(name: str, sets: Sequence[Tensor], reference: Tensor) -> MetricValue:
-        return over_sets([MetricValue(name, sliced(one, reference), n=len(one)) for one in sets])
+        return over_sets([MetricValue(name, sliced(points, reference), n=len(points)) for points in sets])

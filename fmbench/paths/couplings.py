@@ -115,13 +115,13 @@ class Sinkhorn(Coupling):
         import ot
 
         costs = squared_distances(x1, x0)
-        with warnings.catch_warnings(record=True) as said:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             plan: NDArray[np.float64] = ot.sinkhorn(
                 [], [], costs, self.regularisation, numItermax=self.iterations, stopThr=self.tolerance
             )
-        if said or not np.isfinite(plan).all() or not (plan.sum(axis=1) > 0).all():
-            reason = " ".join(str(said[0].message).split()) if said else "a row of the plan is empty"
+        if warned or not np.isfinite(plan).all() or not (plan.sum(axis=1) > 0).all():
+            reason = " ".join(str(warned[0].message).split()) if warned else "a row of the plan is empty"
             raise SolverError(f"Sinkhorn with regularisation {self.regularisation:g}: {reason}; raise it")
         return plan
 

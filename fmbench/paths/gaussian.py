@@ -131,8 +131,8 @@ class CondOT(_FromNothing):
 
     def at(self, t: Tensor) -> Coefficients:
         slope = 1 - self.sigma_min
-        one = torch.ones_like(t)
-        return Coefficients(t, 1 - slope * t, one, -slope * one)
+        ones = torch.ones_like(t)
+        return Coefficients(t, 1 - slope * t, ones, -slope * ones)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class Linear(_FromNothing):
     """alpha = t, sigma = 1 - t: Liu et al. 2023, eq. 1."""
 
     def at(self, t: Tensor) -> Coefficients:
-        one = torch.ones_like(t)
-        return Coefficients(t, 1 - t, one, -one)
+        ones = torch.ones_like(t)
+        return Coefficients(t, 1 - t, ones, -ones)
 
 
 @dataclass(frozen=True)

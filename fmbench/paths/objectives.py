@@ -35,13 +35,13 @@ def unit(path: Path, t: Tensor) -> Tensor:
 
 def combination(quantity: Quantity, c: Coefficients) -> tuple[Tensor, Tensor]:
     """(a, b) such that the quantity is a x1 + b x0."""
-    zero, one = torch.zeros_like(c.alpha), torch.ones_like(c.alpha)
+    zero, ones = torch.zeros_like(c.alpha), torch.ones_like(c.alpha)
     if quantity == "velocity":
         return c.d_alpha, c.d_sigma
     if quantity == "data":
-        return one, zero
+        return ones, zero
     if quantity == "noise":
-        return zero, one
+        return zero, ones
     return zero, -1 / c.sigma  # score of the conditional path
 
 

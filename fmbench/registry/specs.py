@@ -203,7 +203,7 @@ class MetricSpec(Spec):
 
     def number(self, name: str) -> Number | None:
         """What the spec says of a number, or of the number that a floor belongs to; None if nothing."""
-        return next((one for one in self.numbers if one.name == name.removesuffix(FLOOR)), None)
+        return next((declared for declared in self.numbers if declared.name == name.removesuffix(FLOOR)), None)
 
     def measures(self, dataset: DatasetSpec) -> bool:
         """Whether this number exists on this data."""

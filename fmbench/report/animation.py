@@ -50,7 +50,7 @@ def animate(order: Order, output: Path, progress: Progress) -> None:
     """
     write = writer_of(output)
     shown = flows_of(order)
-    count = (min(len(ways_of(one)) for one in shown) - 1) * BETWEEN + 1
+    count = (min(len(ways_of(portrait)) for portrait in shown) - 1) * BETWEEN + 1
     with figure(*size(len(shown))) as picture:
         scene = Scene(picture, shown, order.dataset)
         progress.stage("animate", count)
@@ -82,10 +82,10 @@ def flows_of(order: Order) -> list[Portrait]:
         FmbenchError: there are none, or a method asked for has none.
     """
     found = portraits_of(order)
-    still = [one.name for one in found if not one.flows]
+    still = [portrait.name for portrait in found if not portrait.flows]
     if still and (order.rows or len(still) == len(found)):
         raise FmbenchError(f"{', '.join(still)}: no way from noise to data was recorded; ask for flows by --methods")
-    return [one for one in found if one.flows]
+    return [portrait for portrait in found if portrait.flows]
 
 
 def size(panels: int) -> tuple[float, float]:
@@ -112,7 +112,7 @@ class Scene:
         down = -(-len(shown) // across)
         grid = picture.add_gridspec(down + 1, across, height_ratios=[*([1.0] * down), 0.03])
         axes = [picture.add_subplot(grid[index // across, index % across]) for index in range(len(shown))]
-        self.points = [stage(axis, one) for axis, one in zip(axes, shown, strict=True)]
+        self.points = [stage(axis, portrait) for axis, portrait in zip(axes, shown, strict=True)]
         self.notes = [note(axis, "") for axis in axes]
         self.clock = picture.add_subplot(grid[-1, :])
         self.clock.set(xlim=(0, 1), xticks=[], yticks=[])
@@ -126,10 +126,10 @@ class Scene:
         """The picture at a share of the time."""
         from PIL import Image
 
-        for one, points, remark in zip(self.shown, self.points, self.notes, strict=True):
-            now = between(ways_of(one), share)
+        for portrait, points, remark in zip(self.shown, self.points, self.notes, strict=True):
+            now = between(ways_of(portrait), share)
             points.set_offsets(now)
-            outside = 1 - one.inside(now)
+            outside = 1 - portrait.inside(now)
             remark.set_text(f"{outside:.0%} outside" if outside > STRAY else "")
         self.bar.set_width(share)
         self.clock.set_xlabel(f"{self.dataset}, t = {share:.2f}", fontsize=SMALL)
@@ -138,23 +138,25 @@ class Scene:
         return Image.frombytes("RGBA", self.pixels, content.getvalue()).convert("RGB")
 
 
-def stage(axis: Axes, one: Portrait) -> PathCollection:
+def stage(axis: Axes, portrait: Portrait) -> PathCollection:
     """A method's panel with the place that its points go to; the points themselves."""
-    frame(axis, one)
-    axis.set_title(textwrap.fill(one.name, LETTERS), fontsize=SMALL + 1, pad=3, parse_math=False)
-    if one.truth is None:
-        axis.scatter(one.data[:, 0], one.data[:, 1], s=2, color="#d8d8d8", linewidths=0)
+    frame(axis, portrait)
+    axis.set_title(textwrap.fill(portrait.name, LETTERS), fontsize=SMALL + 1, pad=3, parse_math=False)
+    if portrait.truth is None:
+        axis.scatter(portrait.data[:, 0], portrait.data[:, 1], s=2, color="#d8d8d8", linewidths=0)
     else:
-        root = np.exp((one.truth - one.truth.max()) / 2)
-        axis.imshow(root, origin="lower", extent=one.extent, vmin=0, vmax=2.5, cmap="Greys", interpolation="bilinear")
+        root = np.exp((portrait.truth - portrait.truth.max()) / 2)
+        axis.imshow(
+            root, origin="lower", extent=portrait.extent, vmin=0, vmax=2.5, cmap="Greys", interpolation="bilinear"
+        )
     return axis.scatter([], [], s=5, color=COLOURS[0], linewidths=0)
 
 
-def ways_of(one: Portrait) -> np.ndarray:
+def ways_of(portrait: Portrait) -> np.ndarray:
     """The points of a flow, (frames, n, 2)."""
-    if one.points is None:
-        raise TypeError(f"{one.name} has no points: see flows_of")
-    return one.points
+    if portrait.points is None:
+        raise TypeError(f"{portrait.name} has no points: see flows_of")
+    return portrait.points
 
 
 def between(ways: np.ndarray, share: float) -> np.ndarray:

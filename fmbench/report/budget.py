@@ -65,8 +65,8 @@ def budget_lines(rows: Sequence[Row]) -> list[str]:
             equal.append(f"{spent.spell(usual)} {spent.name} (but for {', '.join(others)})")
         else:
             apart.append(f"{spent.name} ({spent.spell(low)} to {spent.spell(high)})")
-    said = f"Equal budget: {', '.join(equal)}" if equal else "No budget is equal"
-    return [f"{said}{'; different: ' if equal else ': '}{', '.join(apart)}." if apart else f"{said}."]
+    text = f"Equal budget: {', '.join(equal)}" if equal else "No budget is equal"
+    return [f"{text}{'; different: ' if equal else ': '}{', '.join(apart)}." if apart else f"{text}."]
 
 
 def took(row: Row, spent: Spent) -> float | None:

@@ -86,7 +86,7 @@ class Cell:
         return "truncated" in self.family.split("/")
 
 
-class Measure(NamedTuple):
+class ColumnAndSampler(NamedTuple):
     """How a number was measured.
 
     Args:
@@ -98,13 +98,13 @@ class Measure(NamedTuple):
     sampler: Mapping[str, Any]
 
 
-class Measures:
+class ColumnCache:
     """How the numbers of a table were measured; those of one protocol share a column, made once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, str, str, str, int, bytes], Measure] = {}
+        self._known: dict[tuple[str, str, str, str, int, bytes], ColumnAndSampler] = {}
 
-    def of(self, record: TableRecord) -> Measure:
+    def of(self, record: TableRecord) -> ColumnAndSampler:
         """That of a record.
 
         Raises:
@@ -115,7 +115,7 @@ class Measures:
         return known or self._known.setdefault(key, measure(record))
 
 
-def measure(record: TableRecord) -> Measure:
+def measure(record: TableRecord) -> ColumnAndSampler:
     """How a number was measured.
 
     Raises:
@@ -131,7 +131,7 @@ def measure(record: TableRecord) -> Measure:
     family = "" if shared else record.family
     declared = record.number or None
     column = Column(record.name, record.metric, record.unit, family, record.n, canonical(protocol), declared)
-    return Measure(column, sampler)
+    return ColumnAndSampler(column, sampler)
 
 
 def aggregate(records: Mapping[int, TableRecord]) -> Cell:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from fmbench.report.cells import Column
-from fmbench.report.compare import Standings
-from fmbench.report.grid import DAGGER, told_apart
+from fmbench.report.columns import DAGGER, told_apart
+from fmbench.report.compare import RanksByColumn
 from fmbench.report.table import Row
 
 RANKED = ("nll-gap", "nll", "fid", "w2")  # in a line below the table; JSON has the ranks of every number
@@ -58,23 +58,23 @@ def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
 
 
 def error_line(what: str, how: str, unit: str, errors: Mapping[str, float]) -> str:
-    """One of them, given the errors by row."""
+    """Say how large the standard errors of the rows are: their range."""
     low, high = (f"{bound(errors.values()):.1g}" for bound in (min, max))
     size = low if low == high else f"{low} to {high}"
     return f"{what}: {how}, standard error {size}{f' {unit}' if unit else ''}."
 
 
-def rank_lines(rows: Sequence[Row], standings: Standings) -> list[str]:
+def rank_lines(rows: Sequence[Row], ranked: RanksByColumn) -> list[str]:
     """The places that the rows may have by the numbers of RANKED, where more than one seed tells."""
-    names = [column.name for column in standings]
+    names = [column.name for column in ranked]
     lines = []
-    for column, (label, qualifier) in zip(standings, told_apart(list(standings)), strict=True):
+    for column, (label, qualifier) in zip(ranked, told_apart(list(ranked)), strict=True):
         # The gap is the NLL less a constant of the dataset: its ranks are the same.
         if column.name not in RANKED or (column.name == "nll" and "nll-gap" in names):
             continue
-        ranked = [(rank, row.label) for rank, row in zip(standings[column], rows, strict=True) if rank is not None]
+        placed = [(rank, row.label) for rank, row in zip(ranked[column], rows, strict=True) if rank is not None]
         # Sorted by rank alone: rows of equal rank keep the table's order, which says nothing of their means.
-        listed = ", ".join(f"{who} {rank}" for rank, who in sorted(ranked, key=lambda pair: pair[0]))
+        listed = ", ".join(f"{who} {rank}" for rank, who in sorted(placed, key=lambda pair: pair[0]))
         of = label if names.count(column.name) == 1 else f"{label} ({qualifier})"
         lines += [f"Rank by {of}: {listed}."] if listed else []
     return lines

@@ -116,17 +116,17 @@ def surely_lower(a: Group, b: Group) -> np.ndarray:
     shared = [seed for seed in a.seeds if seed in b.seeds]
     if len(shared) < 2:
         return np.zeros((len(a.places), len(b.places)), bool)
-    mine, others = (one.values[:, [one.seeds.index(seed) for seed in shared]] for one in (a, b))
+    mine, others = (group.values[:, [group.seeds.index(seed) for seed in shared]] for group in (a, b))
     differences = mine[:, None, :] - others[None, :, :]
     interval = student(len(shared) - 1) * differences.std(-1, ddof=1) / math.sqrt(len(shared))
     sure: np.ndarray = np.abs(differences.mean(-1)) > interval
     return sure & (a.high[:, None] < b.low[None, :])
 
 
-Standings = Mapping[Column, Sequence[Rank | None]]
+RanksByColumn = Mapping[Column, Sequence[Rank | None]]
 
 
-def standings_of(rows: Sequence[Row], columns: Iterable[Column]) -> Standings:
+def ranks_by_column(rows: Sequence[Row], columns: Iterable[Column]) -> RanksByColumn:
     """The ranks of a dataset's rows in each of some columns."""
     return {column: ranking(rows, column) for column in columns}
 

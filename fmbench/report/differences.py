@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from fmbench.errors import FmbenchError, unknown
 from fmbench.report.cells import Cell, Column
+from fmbench.report.columns import ARROWS, by_dataset, columns_of, text_of, told_apart
 from fmbench.report.compare import paired
-from fmbench.report.grid import ARROWS, by_dataset, columns_of, text_of, told_apart
 from fmbench.report.sheet import Entry, Section, Sheet, one_line
 from fmbench.report.table import Row
 from fmbench.report.view import View
@@ -34,9 +34,9 @@ def compared(rows: Sequence[Row], a: str, b: str, view: View | None = None) -> l
     columns = (view or View()).columns
     found = []
     for dataset, group in by_dataset(rows):
-        one, other = named(group, a), named(group, b)
-        if one is not None and other is not None:
-            found.append(sheet(dataset, one, other, columns_of([one, other], columns)))
+        first, other = named(group, a), named(group, b)
+        if first is not None and other is not None:
+            found.append(sheet(dataset, first, other, columns_of([first, other], columns)))
     if not found:
         labels = {row.label for row in rows}
         for name in (a, b):
@@ -88,14 +88,19 @@ def line(column: Column, head: tuple[str, str], a: Row, b: Row) -> list[Entry]:
     """One number of both, their difference, and who is ahead."""
     spec = column.number
     label = head[0] + ARROWS[spec.better] + (f" ({head[1]})" if head[1] else "")
-    one, other = a.cells[column], b.cells[column]
-    shared = len(one.by_seed.keys() & other.by_seed.keys())
-    difference = paired(one, other)
-    said = "\u2013"
+    first, other = a.cells[column], b.cells[column]
+    shared = len(first.by_seed.keys() & other.by_seed.keys())
+    difference = paired(first, other)
+    text = "\u2013"
     if difference is not None:
-        said = f"{difference.mean:+z.{spec.decimals}f} \u00b1 {difference.interval:.{spec.decimals}f}"
-    entries = [Entry(label), Entry(text_of(column, one, a.seeds)), Entry(text_of(column, other, b.seeds)), Entry(said)]
-    return [*entries, Entry(str(shared)), Entry(one_line(verdict(column, one, other, a.label, b.label)))]
+        text = f"{difference.mean:+z.{spec.decimals}f} \u00b1 {difference.interval:.{spec.decimals}f}"
+    entries = [
+        Entry(label),
+        Entry(text_of(column, first, a.seeds)),
+        Entry(text_of(column, other, b.seeds)),
+        Entry(text),
+    ]
+    return [*entries, Entry(str(shared)), Entry(one_line(verdict(column, first, other, a.label, b.label)))]
 
 
 def verdict(column: Column, a: Cell, b: Cell, first: str, second: str) -> str:

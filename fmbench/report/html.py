@@ -38,7 +38,7 @@ def html(sheets: Sequence[Sheet]) -> str:
 
 def table(sheet: Sheet) -> str:
     """A <table>; each family is a <tbody>, its name in the first row."""
-    heads = "".join(f'<th scope="col">{head(*one)}</th>' for one in sheet.heads)
+    heads = "".join(f'<th scope="col">{head(*texts)}</th>' for texts in sheet.heads)
     bodies = []
     for section in sheet.sections:
         title = f'<tr><th class="family" colspan="{len(sheet.heads)}">{escape(section.title)}</th></tr>\n'

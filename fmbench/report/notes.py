@@ -10,21 +10,21 @@ from fmbench.registry.specs import FLOOR
 from fmbench.report.budget import budget_lines
 from fmbench.report.cells import Cell, Column
 from fmbench.report.certainty import error_lines, family_lines, rank_lines, seed_lines
-from fmbench.report.compare import Standings
-from fmbench.report.grid import si
+from fmbench.report.columns import si
+from fmbench.report.compare import RanksByColumn
 from fmbench.report.numbers import is_floor
 from fmbench.report.table import Row
 from fmbench.request.schema import ALWAYS_RECORDED, Sampler
 
 
-def notes(rows: Sequence[Row], standings: Standings) -> list[str]:
+def notes(rows: Sequence[Row], ranked: RanksByColumn) -> list[str]:
     """The floors, the protocol, and what the numbers are worth.
 
     Args:
         rows: of one dataset.
-        standings: in each of the columns that are shown.
+        ranked: in each of the columns that are shown.
     """
-    columns = list(standings)
+    columns = list(ranked)
     lines = floor_lines(rows, columns)
     lines += of_whom((row.label, training_line(row)) for row in rows)
     lines += budget_lines(rows)
@@ -33,7 +33,7 @@ def notes(rows: Sequence[Row], standings: Standings) -> list[str]:
     lines += error_lines(rows, columns)
     lines += warning_lines(rows, columns)
     lines += training_only_lines(rows)
-    return [*lines, *rank_lines(rows, standings), *seed_lines(rows)]
+    return [*lines, *rank_lines(rows, ranked), *seed_lines(rows)]
 
 
 def training_only_lines(rows: Sequence[Row]) -> list[str]:
@@ -54,11 +54,11 @@ def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
         if base in order:
             spec = column.number
             beside = "; ".join(filter(None, [cell.family, *cell.warnings]))
-            said = f"{spec.label} {cell.mean:.{spec.decimals}f}" + (f" ({beside})" if beside else "")
-            groups[spec.floor, column.n].append((order[base], said))
+            sentence = f"{spec.label} {cell.mean:.{spec.decimals}f}" + (f" ({beside})" if beside else "")
+            groups[spec.floor, column.n].append((order[base], sentence))
     return [
-        f"{whose} (n={n}) set the floor: {', '.join(text for _, text in sorted(said))}."
-        for (whose, n), said in groups.items()
+        f"{whose} (n={n}) set the floor: {', '.join(text for _, text in sorted(sentences))}."
+        for (whose, n), sentences in groups.items()
     ]
 
 
@@ -74,28 +74,28 @@ def floors(rows: Sequence[Row]) -> list[tuple[Column, Cell]]:
 
 def warning_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """What the measurements of the shown numbers warn of."""
-    said = (
+    warnings = (
         (row.label, f"{column.number.label}: {warning}.")
         for column in columns
         for row in rows
         if column in row.cells
         for warning in row.cells[column].warnings
     )
-    return gathered(said)
+    return gathered(warnings)
 
 
-def gathered(said: Iterable[tuple[str, str]]) -> list[str]:
+def gathered(lines: Iterable[tuple[str, str]]) -> list[str]:
     """Each distinct line once, with the rows that it is about."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for label, line in said:
+    for label, line in lines:
         groups[line].append(label)
     return [f"{', '.join(dict.fromkeys(labels))}: {line}" for line, labels in groups.items()]
 
 
-def of_whom(said: Iterable[tuple[str, str]]) -> list[str]:
+def of_whom(lines: Iterable[tuple[str, str]]) -> list[str]:
     """Each distinct line once; where there are several, all but the commonest with the rows that it is about."""
     groups: dict[str, list[str]] = defaultdict(list)
-    for label, line in said:
+    for label, line in lines:
         if line:
             groups[line].append(label)
     commonest = max(groups, key=lambda line: len(groups[line]), default="")

@@ -91,7 +91,7 @@ def portraits_of(order: Order) -> list[Portrait]:
             f"no portrait of {whose} on {order.dataset!r} in {str(order.root)!r}: run 'fmbench eval --dataset "
             f"{order.dataset} --metrics {METRIC}' first (for points in the plane, from their checkpoints)"
         )
-    return sorted(found.values(), key=lambda one: (place(one.run.method, order.rows), one.name))
+    return sorted(found.values(), key=lambda portrait: (place(portrait.run.method, order.rows), portrait.name))
 
 
 def place(method: str, patterns: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from importlib import resources
 
 from fmbench.errors import FmbenchError, unknown
 from fmbench.report.cells import Cell, Column
-from fmbench.report.grid import ARROWS, by_dataset, text_of
+from fmbench.report.columns import ARROWS, by_dataset, text_of
 from fmbench.report.numbers import number
 from fmbench.report.sheet import Entry, Footnotes, Section, Sheet
 from fmbench.report.table import Row
@@ -81,13 +81,18 @@ def against(rows: Sequence[Row], dataset: str | None = None) -> list[Sheet]:
         FmbenchError: no paper reports such data, or none of the methods.
     """
     known = load()
-    datasets = {one.dataset for one in known}
+    datasets = {paper_number.dataset for paper_number in known}
     if dataset is not None and dataset not in datasets:
         raise unknown("data set with published numbers", dataset, datasets)
     found = []
     for name, group in by_dataset(rows):
-        theirs = [one for one in known if one.dataset == (dataset or name)]
-        pairs = [(row, one) for row in group for one in theirs if one.method == row.request.method.name]
+        theirs = [paper_number for paper_number in known if paper_number.dataset == (dataset or name)]
+        pairs = [
+            (row, paper_number)
+            for row in group
+            for paper_number in theirs
+            if paper_number.method == row.request.method.name
+        ]
         if pairs:
             found.append(sheet(name, dataset or name, pairs))
     if not found:
@@ -103,37 +108,43 @@ def sheet(ours: str, theirs: str, pairs: Sequence[tuple[Row, Published]]) -> She
     """One dataset's rows, each beside a paper's."""
     footnotes = Footnotes()
     papers: dict[str, list[tuple[Row, Published]]] = defaultdict(list)
-    for row, one in pairs:
-        papers[f"{one.source}, {one.table}"].append((row, one))
-    sections = [Section(paper, [line(row, one, footnotes) for row, one in papers[paper]]) for paper in sorted(papers)]
+    for row, paper_number in pairs:
+        papers[f"{paper_number.source}, {paper_number.table}"].append((row, paper_number))
+    sections = [
+        Section(paper, [line(row, paper_number, footnotes) for row, paper_number in papers[paper]])
+        for paper in sorted(papers)
+    ]
     notes = [NOTE]
     if ours != theirs:
         notes.insert(0, f"The papers' numbers are on {theirs}, ours on {ours}: compare the order, never the values.")
     return Sheet(ours, HEADS, sections, footnotes.all(), notes)
 
 
-def line(row: Row, one: Published, footnotes: Footnotes) -> list[Entry]:
+def line(row: Row, paper_number: Published, footnotes: Footnotes) -> list[Entry]:
     """Ours and the paper's, number by number; its footnotes say what differs in the measurement."""
     entries = [Entry(row.label)]
-    for name, printed in one.numbers.items():
+    for name, printed in paper_number.numbers.items():
         found = row.cell(name)
         entries.append(Entry("\u2013" if found is None else text_of(*found, row.seeds)))
-        marks = footnotes.of(differences(name, row, one, found)) if printed else ()
+        marks = footnotes.of(differences(name, row, paper_number, found)) if printed else ()
         entries.append(Entry(printed or "\u2013", marks=marks))
-    return [*entries, Entry(one.paper_name, marks=footnotes.of([one.note] if one.note else []))]
+    return [
+        *entries,
+        Entry(paper_number.paper_name, marks=footnotes.of([paper_number.note] if paper_number.note else [])),
+    ]
 
 
-def differences(name: str, row: Row, one: Published, found: tuple[Column, Cell] | None) -> list[str]:
+def differences(name: str, row: Row, paper_number: Published, found: tuple[Column, Cell] | None) -> list[str]:
     """What differs between the protocol of a paper's number and of ours."""
-    said = []
+    texts = []
     if name == "nll" and found is not None:
         ours = f"K={json.loads(found[0].protocol).get('draws', 1)}" if found[0].unit == "bits/dim" else found[0].unit
-        theirs = f"K={one.draws}" if one.draws else "K not stated"
-        said += [f"NLL: {theirs}; ours: {ours}."] if theirs != ours else []
+        theirs = f"K={paper_number.draws}" if paper_number.draws else "K not stated"
+        texts += [f"NLL: {theirs}; ours: {ours}."] if theirs != ours else []
     if name == "fid" and found is not None and found[1].family != "inception":
-        said.append(f"FID: on Inception features; ours: on those of {found[1].family}.")
+        texts.append(f"FID: on Inception features; ours: on those of {found[1].family}.")
     if name in {"fid", "nfe"} and row.sampler:
         ours = row.sampler["name"]
-        if not one.solver.startswith(ours):
-            said.append(f"{number(name).label}: samples by {one.solver}; ours: by {ours}.")
-    return said
+        if not paper_number.solver.startswith(ours):
+            texts.append(f"{number(name).label}: samples by {paper_number.solver}; ours: by {ours}.")
+    return texts

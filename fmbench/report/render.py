@@ -12,8 +12,8 @@ from rich.console import Console
 
 from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.report.cells import Column
-from fmbench.report.compare import Rank, comparable, paired, standings_of
-from fmbench.report.grid import by_dataset
+from fmbench.report.columns import by_dataset
+from fmbench.report.compare import Rank, comparable, paired, ranks_by_column
 from fmbench.report.html import html
 from fmbench.report.latex import latex
 from fmbench.report.markdown import markdown
@@ -72,15 +72,15 @@ def json_table(rows: Sequence[Row], view: View | None = None) -> str:
     view = view or View()
     objects = []
     for _, group in by_dataset(arranged(rows, view)):
-        standings = standings_of(group, {column for row in group for column in row.cells})
+        ranked = ranks_by_column(group, {column for row in group for column in row.cells})
         for index, row in enumerate(group):
             numbers = sorted(row.cells, key=lambda column: column.name)
-            said = [
-                number_of(row, group, column, standings[column][index])
+            numbers_shown = [
+                number_of(row, group, column, ranked[column][index])
                 for column in numbers
                 if view.columns is None or column.name in view.columns
             ]
-            objects.append({**record(row), **extras(row), "numbers": said})
+            objects.append({**record(row), **extras(row), "numbers": numbers_shown})
     return json_text(objects)
 
 
@@ -93,7 +93,11 @@ def keyed(table: Sheet) -> list[dict[str, str]]:
     """The lines of a table as it is read, under its dataset, its sections and its heads."""
     heads = [" ".join(filter(None, head)) for head in table.heads]
     return [
-        {"dataset": table.title, "group": section.title, **dict(zip(heads, (one.text for one in line), strict=True))}
+        {
+            "dataset": table.title,
+            "group": section.title,
+            **dict(zip(heads, (entry.text for entry in line), strict=True)),
+        }
         for section in table.sections
         for line in section.lines
     ]
@@ -164,7 +168,9 @@ def extras(row: Row) -> dict[str, Any]:
         "train": row.request.train.model_dump(),
         "network": row.request.network.model_dump(),
         "sampler": dict(row.sampler),
-        "training": [{key: value for key, value in one.dump().items() if key != "schema"} for one in row.summaries],
+        "training": [
+            {key: value for key, value in summary.dump().items() if key != "schema"} for summary in row.summaries
+        ],
     }
 
 
@@ -195,4 +201,5 @@ def pairs(row: Row, group: Sequence[Row], column: Column) -> dict[str, dict[str,
         return None
     others = [other for other in group if other is not row and comparable(other, column)]
     found = {other.label: paired(row.cells[column], other.cells[column]) for other in others}
-    return {label: {"mean": one.mean, "ci": one.interval} for label, one in found.items() if one is not None}
+    known = {label: gap for label, gap in found.items() if gap is not None}
+    return {label: {"mean": gap.mean, "ci": gap.interval} for label, gap in known.items()}

@@ -9,8 +9,8 @@ from string import ascii_lowercase
 from unicodedata import category
 
 from fmbench.report.cells import Column
-from fmbench.report.compare import CONTROL, Rank, Standings, standings_of
-from fmbench.report.grid import by_dataset, columns_of, heads, missing, si, text_of
+from fmbench.report.columns import by_dataset, columns_of, heads, missing, si, text_of
+from fmbench.report.compare import CONTROL, Rank, RanksByColumn, ranks_by_column
 from fmbench.report.notes import notes
 from fmbench.report.table import Row
 from fmbench.report.view import View, arranged
@@ -108,13 +108,13 @@ def sheet(dataset: str, rows: Sequence[Row], view: View) -> Sheet:
     rows = [row for _, group in groups for row in group]
     columns = columns_of(rows, view.columns)
     footnotes = Footnotes()
-    standings = standings_of(rows, columns)
-    lines = iter(body(rows, standings, footnotes))
+    ranked = ranks_by_column(rows, columns)
+    lines = iter(body(rows, ranked, footnotes))
     divided = len(rows) > len(groups) > 1  # a family of one row each needs no heads
     sections = [Section(one_line(title) if divided else "", [next(lines) for _ in group]) for title, group in groups]
     shown = [entry for section in sections for line in section.lines for entry in line]
-    said = [*notes(rows, standings), *legend(shown)]
-    return Sheet(one_line(dataset), heads(columns), sections, footnotes.all(), [one_line(line) for line in said])
+    below = [*notes(rows, ranked), *legend(shown)]
+    return Sheet(one_line(dataset), heads(columns), sections, footnotes.all(), [one_line(line) for line in below])
 
 
 def legend(shown: Sequence[Entry]) -> list[str]:
@@ -140,10 +140,10 @@ def families(rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
     return sorted(found.items(), key=lambda item: (item[0] == CONTROL, item[0]))
 
 
-def body(rows: Sequence[Row], standings: Standings, footnotes: Footnotes) -> list[list[Entry]]:
+def body(rows: Sequence[Row], ranked: RanksByColumn, footnotes: Footnotes) -> list[list[Entry]]:
     """The table's lines."""
     return [
-        line(row, [(column, ranks[index]) for column, ranks in standings.items()], footnotes)
+        line(row, [(column, ranks[index]) for column, ranks in ranked.items()], footnotes)
         for index, row in enumerate(rows)
     ]
 

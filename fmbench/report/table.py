@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from fmbench.errors import FmbenchError
 from fmbench.registry.specs import Scalar
-from fmbench.report.cells import Cell, Column, Measures, aggregate
+from fmbench.report.cells import Cell, Column, ColumnCache, aggregate
 from fmbench.request.schema import TrainingRequest, canonical
 from fmbench.store.records import NOT_APPLICABLE, MeasuredT, RunRecord, StatusRecord, TableRecord, TrainingSummary
 from fmbench.store.run import Configuration, RunDirectory, find_runs
@@ -103,7 +103,7 @@ def build(root: Path, datasets: Sequence[str] | None = None, wanted: Wanted | No
     """
     if not root.is_dir():
         raise FmbenchError(f"no results directory {str(root)!r}: run 'fmbench run' first, or give --results-dir")
-    measures = Measures()
+    measures = ColumnCache()
     rows: dict[str, Row] = {}
     # One configuration after the other, so that the records of a large store are not all in memory at once.
     for configuration, directories in by_configuration(find_runs(root, *(datasets or ()))):
@@ -194,7 +194,7 @@ def evaluations(records: Iterable[MeasuredT]) -> dict[Evaluation, list[MeasuredT
     return dict(groups) or {(): []}
 
 
-def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, measures: Measures) -> Row:
+def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, measures: ColumnCache) -> Row:
     reasons: dict[str, dict[str, None]] = defaultdict(dict)  # by metric
     names: dict[str, dict[str, None]] = defaultdict(dict)  # by reason
     inapplicable = set()
@@ -210,7 +210,7 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
             inapplicable.add(number.metric)
         else:
             reasons[number.metric][number.reason] = names[number.reason][number.name] = None
-    said = {reason: f"{', '.join(lost)}: {reason}" for reason, lost in names.items()}
+    explained = {reason: f"{', '.join(lost)}: {reason}" for reason, lost in names.items()}
     return Row(
         request=record.request,
         overrides={**record.overrides, **evaluation},
@@ -219,7 +219,7 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
         status=next(state for state in WORST_FIRST if state in states),
         failures=tuple(dict.fromkeys(status.reason for status in group.statuses if status.reason)),
         inapplicable=frozenset(inapplicable),
-        unavailable={metric: tuple(said[reason] for reason in every) for metric, every in reasons.items()},
+        unavailable={metric: tuple(explained[reason] for reason in every) for metric, every in reasons.items()},
         cells={column: aggregate(by_seed) for column, by_seed in columns.items()},
         sampler=sampler,
         summaries=tuple(group.summaries),

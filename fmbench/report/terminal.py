@@ -70,7 +70,7 @@ class Folded:
                         yield from line(Segment(f"{' ' * EDGE}{part}", FAMILY))
                 for entries in section.lines:
                     name = fold(console, text_of(entries[0]), first)
-                    yield from row(name, [entries[one] for one in columns], widths)
+                    yield from row(name, [entries[place] for place in columns], widths)
             yield from line(Segment(" " * across))
 
     def heads(self, columns: Sequence[int], first: int, widths: Sequence[int]) -> Lines:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from fmbench.errors import FmbenchError, unknown
-from fmbench.report.grid import by_dataset
+from fmbench.report.columns import by_dataset
 from fmbench.report.numbers import is_floor
 from fmbench.report.table import Row
 
@@ -91,11 +91,11 @@ def parse(condition: str, rows: Sequence[Row]) -> Callable[[Row], bool]:
         raise FmbenchError(
             f"--filter {condition!r}: write a name, a sign and a value, as in nfe<200 or family=diffusion"
         )
-    key, sign, said = found[1].strip(), found[2], found[3].strip()
+    key, sign, wanted = found[1].strip(), found[2], found[3].strip()
     known(key, rows, "--filter")
-    number = as_number(said)
+    number = as_number(wanted)
     if number is None and sign not in EQUALITY:
-        raise FmbenchError(f"--filter {condition!r}: {said!r} is no number, and {sign} compares numbers")
+        raise FmbenchError(f"--filter {condition!r}: {wanted!r} is no number, and {sign} compares numbers")
 
     def meets(row: Row) -> bool:
         value = value_of(row, key)
@@ -105,7 +105,7 @@ def parse(condition: str, rows: Sequence[Row]) -> Callable[[Row], bool]:
             return SIGNS[sign](as_number(value), number)
         if sign not in EQUALITY:
             raise FmbenchError(f"--filter {condition!r}: {key} is {value!r} in a row, which is no number")
-        return SIGNS[sign](str(value), said)
+        return SIGNS[sign](str(value), wanted)
 
     return meets
 

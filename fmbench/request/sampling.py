@@ -37,7 +37,7 @@ def resolve_sampler(
         return sampler.model_copy(update={"name": name})  # the method's own code
     spec = plugins.samplers.get(name)
     if spec not in usable:
-        names = ", ".join(dict.fromkeys([*(one.name for one in usable), method.native_sampler]))
+        names = ", ".join(dict.fromkeys([*(able.name for able in usable), method.native_sampler]))
         raise FmbenchError(f"{method.name} cannot be sampled by {name!r}; it can by: {names}")
     if sampler.steps and spec.adaptive:
         raise FmbenchError(

@@ -50,9 +50,9 @@ def of(tree: Mapping[str, Any]) -> Sweep:
             raise FmbenchError(f"sweep of {key} = {shown(values)}: must be a list of values, as [1e-3, 2e-3]")
         if not values:
             raise FmbenchError(f"sweep of {key}: the list of values is empty; give one at least")
-    for one, other in combinations(sweep, 2):
-        if overlap(one, other):
-            raise FmbenchError(f"sweep of {one} and of {other}: one lies within the other; leave one of them out")
+    for first, other in combinations(sweep, 2):
+        if overlap(first, other):
+            raise FmbenchError(f"sweep of {first} and of {other}: one lies within the other; leave one of them out")
     return sweep
 
 
@@ -74,9 +74,9 @@ def refuse_set(sweep: Sweep, assigned: Mapping[str, Any]) -> None:
                 )
 
 
-def overlap(one: str, other: str) -> bool:
+def overlap(first: str, other: str) -> bool:
     """Whether two dotted keys are the same or one is a part of the other."""
-    return f"{one}.".startswith(f"{other}.") or f"{other}.".startswith(f"{one}.")
+    return f"{first}.".startswith(f"{other}.") or f"{other}.".startswith(f"{first}.")
 
 
 def settings(sweep: Sweep) -> Iterable[dict[str, Any]]:

@@ -76,16 +76,16 @@ def records(run: RunRequest, metric: MetricSpec, values: Iterable[MetricValue], 
 def described(value: MetricValue, metric: MetricSpec) -> dict[str, Any]:
     """The fields of a value, with what its metric's spec says of it."""
     value = plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")
-    said = metric.number(value.name)
-    if said is None:
+    declared = metric.number(value.name)
+    if declared is None:
         return vars(value)
-    own = {} if said.name in NUMBERS else {"number": said}
-    return {**vars(value), "unit": value.unit or said.unit, **own}
+    own = {} if declared.name in NUMBERS else {"number": declared}
+    return {**vars(value), "unit": value.unit or declared.unit, **own}
 
 
 def plain(value: MetricValue) -> MetricValue:
     """A value with Python's numbers."""
-    number, error = (None if one is None else float(one) for one in (value.value, value.error))
+    number, error = (None if part is None else float(part) for part in (value.value, value.error))
     return replace(value, value=number, error=error, n=int(value.n))
 
 

@@ -59,7 +59,7 @@ def time_left(planned: Sequence[tuple[RunRequest, RunDirectory]], results: Path)
 
 def describe(estimates: Sequence[TimeLeft | None]) -> str:
     """A grid's estimates together, as "about 3 h 20 min on one slot, from 12 finished runs"."""
-    known = [one for one in estimates if one is not None]
+    known = [left for left in estimates if left is not None]
     unknown = len(estimates) - len(known)
     total = sum(known, TimeLeft())
     if not total.seconds:
@@ -218,6 +218,6 @@ def relative_work(asked: Mapping[str, Any], known: Mapping[str, Any]) -> float:
     samplers = asked.get("sampler"), known.get("sampler")
     if None in samplers:
         return 1.0
-    one, other = map(Sampler.model_validate, samplers)
-    steps = one.steps / other.steps if one.steps and other.steps else 1.0
-    return steps * one.samples * one.draws / (other.samples * other.draws)
+    first, other = map(Sampler.model_validate, samplers)
+    steps = first.steps / other.steps if first.steps and other.steps else 1.0
+    return steps * first.samples * first.draws / (other.samples * other.draws)

@@ -48,7 +48,7 @@ class LikelihoodSettings:
     probes: int = 4
 
 
-class FlowLike(Protocol):
+class DensityFlow(Protocol):
     """What the change of variables asks of a method."""
 
     @property
@@ -66,7 +66,7 @@ class FlowLike(Protocol):
         """dx/dt at time t."""
 
 
-def ode_log_prob(flow: FlowLike, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:
+def ode_log_prob(flow: DensityFlow, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:
     """Log p(x) by the instantaneous change of variables, integrated from data to noise.
 
     log p_1(x_1) = log p_0(x_0) - int_0^1 div v(t, x_t) dt (Chen et al. 2018, theorem 1; Grathwohl et al. 2019,

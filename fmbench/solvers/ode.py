@@ -20,7 +20,7 @@ FIXED = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"
 FIRST_STEP = 1e-2
 
 
-class FlowLike(Protocol):
+class VelocityField(Protocol):
     """What ODE sampling asks of a method."""
 
     @property
@@ -141,7 +141,7 @@ def finite(states: Tensor, method: str) -> Tensor:
     return states
 
 
-def sample(method: FlowLike, x0: Tensor, settings: Sampler, generator: torch.Generator) -> Tensor:
+def sample(method: VelocityField, x0: Tensor, settings: Sampler, generator: torch.Generator) -> Tensor:
     """Carry x0, of shape (n, ...), from noise to data along the method's velocity."""
     del generator  # the flow is deterministic
     with torch.no_grad():

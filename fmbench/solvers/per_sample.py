@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import SolverError, Unavailable
-from fmbench.solvers.ode import FIRST_STEP, FlowLike
+from fmbench.solvers.ode import FIRST_STEP, VelocityField
 
 
-def solve_each(flow: FlowLike, x0: Tensor, rtol: float, atol: float) -> tuple[Tensor, Tensor]:
+def solve_each(flow: VelocityField, x0: Tensor, rtol: float, atol: float) -> tuple[Tensor, Tensor]:
     """Carry each point of x0, (n, ...), float64, from noise to data with its own steps.
 
     Lienen and Guennemann 2022 (torchode). Like `solve`, it starts with a step of FIRST_STEP, of which the first stage

@@ -29,8 +29,8 @@ def missing(run: RunRequest, directory: RunDirectory) -> list[str]:
 
 def inapplicable(run: RunRequest, directory: RunDirectory) -> list[str]:
     """The metrics asked for that the method cannot have, of which the store does not say so yet."""
-    said = {record.metric for record in directory.metrics() if record.evaluation == run.evaluation_overrides}
-    return [metric for metric in run.evaluation.inapplicable if metric not in said]
+    recorded = {record.metric for record in directory.metrics() if record.evaluation == run.evaluation_overrides}
+    return [metric for metric in run.evaluation.inapplicable if metric not in recorded]
 
 
 def complete(run: RunRequest, directory: RunDirectory) -> bool:

@@ -44,8 +44,8 @@ def store_lock(results: Path) -> Iterator[None]:
         stream.truncate(0)
         command = " ".join(provenance.command_line())
         since = datetime.now(UTC).isoformat(timespec="seconds")
-        said = {"command": command, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
-        stream.write(json.dumps(said).encode())
+        note = {"command": command, "host": socket.gethostname(), "pid": os.getpid(), "since": since}
+        stream.write(json.dumps(note).encode())
         stream.flush()
         yield
 
@@ -94,7 +94,7 @@ def acquire(stream: BinaryIO, kind: int = fcntl.LOCK_EX) -> bool:
 def holder(path: Path) -> str:
     """What the holder of a store said of itself."""
     try:
-        said = json.loads(path.read_bytes())
-        return f"'{said['command']}' (process {said['pid']} on {said['host']}, since {said['since']})"
+        note = json.loads(path.read_bytes())
+        return f"'{note['command']}' (process {note['pid']} on {note['host']}, since {note['since']})"
     except (ValueError, KeyError, TypeError):
         return "another fmbench"

@@ -1,4 +1,4 @@
-"""Which of a run's numbers count, and how those of two copies of one run become one."""
+"""Which of a run's numbers count, and how those of two copies of one run become measurement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Line(NamedTuple):
 
 
 def key_of(record: Measured) -> Key:
-    """What measurements must share for the later one to replace the earlier one: metric and evaluation."""
+    """What measurements must share for the later one to replace the earlier measurement: metric and evaluation."""
     return record.metric, canonical(record.evaluation) if record.evaluation else ""
 
 
@@ -59,7 +59,7 @@ def union(here: Sequence[Line], there: Sequence[Line]) -> Union:
     """Every line of two copies once; no number gives way to an older one, nor to one that merely differs.
 
     Of two measurements by one metric in one evaluation that one counts which the other copy has replaced already; else
-    the one that has numbers where the other has none; else, of two protocols, the later one.
+    the one that has numbers where the other has none; else, of two protocols, the later measurement.
     """
     mine, theirs = latest(line.record for line in here), latest(line.record for line in there)
     histories = by_key(here), by_key(there)
@@ -71,7 +71,7 @@ def union(here: Sequence[Line], there: Sequence[Line]) -> Union:
             newer.add(key)
             continue
         differences += differing(mine[key], theirs[key])
-        if standing(theirs[key], mine[key]) > standing(mine[key], theirs[key]):
+        if precedence(theirs[key], mine[key]) > precedence(mine[key], theirs[key]):
             newer.add(key)
     known = {line.text for line in here}
     added = [line for line in there if line.text not in known]
@@ -93,11 +93,11 @@ def holds(history: Sequence[MetricRecord], measurement: Measurement) -> bool:
     return all(record in history for record in measurement.values())
 
 
-def standing(one: Measurement, other: Measurement) -> tuple[int, str]:
+def precedence(measurement: Measurement, other: Measurement) -> tuple[int, str]:
     """By which of two measurements the higher one counts."""
-    if protocol_of(one) == protocol_of(other):
-        return sum(record.value is not None for record in one.values()), ""
-    return 0, max(record.measured_at for record in one.values())
+    if protocol_of(measurement) == protocol_of(other):
+        return sum(record.value is not None for record in measurement.values()), ""
+    return 0, max(record.measured_at for record in measurement.values())
 
 
 def differing(mine: Measurement, theirs: Measurement) -> list[str]:

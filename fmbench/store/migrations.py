@@ -29,8 +29,8 @@ def upgrade(record: dict[str, Any], where: object) -> dict[str, Any]:
     """
     version = record.get("schema")
     if type(version) is not int or version < 1:
-        said = f"has schema {version!r}" if "schema" in record else "does not say its schema"
-        raise FmbenchError(f"{where} {said}, so fmbench did not write it: move it away")
+        problem = f"has schema {version!r}" if "schema" in record else "does not say its schema"
+        raise FmbenchError(f"{where} {problem}, so fmbench did not write it: move it away")
     if version > SCHEMA:
         raise NewerSchemaError(
             f"{where} has schema {version}; this fmbench reads up to {SCHEMA}: install a newer fmbench to read it"

@@ -44,7 +44,7 @@ def parse_lines(kind: type[RecordT], content: bytes, where: Path | str) -> list[
     except (msgspec.DecodeError, UnicodeDecodeError):
         pass  # one by one, below
     else:
-        if len(records) == content.count(b"\n") and {one.schema_ for one in records} <= {migrations.SCHEMA}:
+        if len(records) == content.count(b"\n") and {read.schema_ for read in records} <= {migrations.SCHEMA}:
             return records
     return [record for _, record in split(kind, content, where)]
 

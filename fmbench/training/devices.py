@@ -99,11 +99,11 @@ class Team:
         (worst,) = self.highest(own)
         if worst == FINE:
             return
-        said: list[str] = [""] * self.size
-        distributed.all_gather_object(said, describe(error) if error else "", group=self._talk)
+        reports: list[str] = [""] * self.size
+        distributed.all_gather_object(reports, describe(error) if error else "", group=self._talk)
         if error is not None and own == worst:
             raise error
-        other = f"on another device: {next(text for text in said if text)}"
+        other = f"on another device: {next(text for text in reports if text)}"
         raise torch.OutOfMemoryError(other) if worst == NO_MEMORY else RuntimeError(other)
 
 

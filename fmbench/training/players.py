@@ -100,7 +100,7 @@ class Learners(Sequence[Learner]):
 
     def averages(self) -> dict[str, Tensor]:
         """The averaged weights of those that samples need, by player."""
-        return {one.player.name: one.average for one in self._learners if one.average is not None}
+        return {learner.player.name: learner.average for learner in self._learners if learner.average is not None}
 
     def optimisers(self) -> dict[str, Any]:
         """The states of the optimisers, by player."""

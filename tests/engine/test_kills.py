@@ -15,7 +15,7 @@ from rich.console import Console
 
 from fmbench import commands
 from fmbench.engine import forkserver
-from fmbench.engine.server import Server
+from fmbench.engine.forkclient import Server
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins

@@ -9,7 +9,7 @@ from msgspec import structs
 from typer.testing import CliRunner
 
 from fmbench.errors import FmbenchError
-from fmbench.report import grid, render
+from fmbench.report import columns, render
 from fmbench.report.sheet import sheets
 from fmbench.report.table import build
 from fmbench.report.view import View
@@ -44,7 +44,7 @@ def lines_of(rows, names):
 
 
 def labels(rows, names=None):
-    heads = grid.heads(grid.columns_of(rows, names))
+    heads = columns.heads(columns.columns_of(rows, names))
     return [label for label, _ in heads[2:-2]]
 
 
@@ -54,20 +54,20 @@ class TestChoice:
 
     def test_those_asked_for_in_the_table_s_order(self, store):
         rows = build(store)
-        assert labels(rows, grid.chosen(rows, ["kid", "nll"])) == ["NLL ↓", "KID ↓"]
+        assert labels(rows, columns.chosen(rows, ["kid", "nll"])) == ["NLL ↓", "KID ↓"]
         assert "| -0.0001 |" in text(rows, columns=["kid"])
         assert "| 7.5 |" in text(rows, columns=["fid-ratio"])
 
     def test_all_of_them_are_all_but_the_floors(self, store):
         rows = build(store)
-        assert len(labels(rows, grid.chosen(rows, ["all"]))) == len(VALUES) - 2
-        assert grid.head(grid.columns_of(rows, ["sample-seconds"])[0]) == ("s/1000", "")
+        assert len(labels(rows, columns.chosen(rows, ["all"]))) == len(VALUES) - 2
+        assert columns.head(columns.columns_of(rows, ["sample-seconds"])[0]) == ("s/1000", "")
 
     def test_an_unknown_one_is_refused_with_its_nearest(self, store):
         with pytest.raises(FmbenchError, match=r"unknown column 'kidd'. Did you mean 'kid'\? Known: all, fid, "):
-            grid.chosen(build(store), ["nll", "kidd"])
+            columns.chosen(build(store), ["nll", "kidd"])
         with pytest.raises(FmbenchError, match="unknown column 'fid-floor'"):
-            grid.chosen(build(store), ["fid-floor"])
+            columns.chosen(build(store), ["fid-floor"])
 
     def test_on_the_command_line(self, store):
         from fmbench.cli import app
@@ -96,7 +96,7 @@ class TestTwins:
         first, second = tiny_plan(methods=["fm-ot", "ddpm"])
         fill(tmp_path, first, {"nfe": (1.0, "", "", 100)})
         fill(tmp_path, second, {"nfe": (2.0, "", "", 200)})
-        heads = grid.heads(grid.columns_of(build(tmp_path), None))
+        heads = columns.heads(columns.columns_of(build(tmp_path), None))
         assert heads[2:-2] == [("NFE ↓", "n=100"), ("NFE ↓", "n=200")]
 
 

@@ -16,7 +16,7 @@ from fmbench.cli import app
 from fmbench.errors import FmbenchError
 from fmbench.report.page import live
 from fmbench.report.page.live import Site
-from fmbench.report.page.server import Server
+from fmbench.report.page.server import PageServer
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory
@@ -97,7 +97,7 @@ class TestSite:
 def server(tmp_path_factory, runs):
     root = tmp_path_factory.mktemp("results")
     fill(root, runs[0], NUMBERS)
-    with Server(Site(root), "127.0.0.1", 0) as started:
+    with PageServer(Site(root), "127.0.0.1", 0) as started:
         thread = Thread(target=started.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield started
@@ -137,7 +137,7 @@ class TestServer:
 
     def test_a_port_in_use_is_one_line(self, server, tmp_path):
         with pytest.raises(FmbenchError, match=r"cannot serve on 127\.0\.0\.1:.*in use.*--port"):
-            Server(Site(tmp_path), "127.0.0.1", server.server_address[1])
+            PageServer(Site(tmp_path), "127.0.0.1", server.server_address[1])
 
 
 def test_the_command_prints_its_address_and_ends_by_an_interrupt(tmp_path):

@@ -8,7 +8,7 @@ import math
 import pytest
 from rich.console import Console
 
-from fmbench.report import grid, latex, markdown, render, terminal
+from fmbench.report import columns, latex, markdown, render, terminal
 from fmbench.report.cells import half_width
 from fmbench.report.sheet import Entry, Section
 from fmbench.report.table import build
@@ -101,7 +101,7 @@ def test_another_sampler_shares_the_training_but_not_the_row(store):
 def test_numbers_of_different_protocols_do_not_share_a_column(store):
     (run,) = tiny_plan("nll.draws=5", methods=["ddpm"], seeds=[7])
     fill(store, run, NUMBERS)
-    heads = [" ".join(head) for head in grid.heads(grid.columns_of(build(store), None))]
+    heads = [" ".join(head) for head in columns.heads(columns.columns_of(build(store), None))]
     assert len([head for head in heads if head.startswith("NLL")]) == 2
     assert any("K=5" in head for head in heads)
     assert any("K=1" in head for head in heads)
@@ -184,7 +184,7 @@ def test_cells_are_escaped_inside_their_bold_type():
     ("count", "text"), [(999, "999"), (758_080, "758 k"), (1_415_488, "1.42 M"), (3 * 10**9, "3 G")]
 )
 def test_parameter_counts(count, text):
-    assert grid.si(count) == text
+    assert columns.si(count) == text
 
 
 def test_a_store_without_families_has_its_table(tmp_path):

@@ -145,7 +145,8 @@ class Cloud:
         """What the caption says of it."""
         label = column.number.label
         if self.beyond:
-            yield f"Beyond the axis: {label} of {', '.join(f'{one.name} {one.value:.3g}' for one in self.beyond)}."
+            listed = ", ".join(f"{entry.name} {entry.value:.3g}" for entry in self.beyond)
+            yield f"Beyond the axis: {label} of {listed}."
         if self.free:
             yield f"Left out, for their {cost.words} is 0 or unknown: {', '.join(self.free)}."
         biased = [dot.label for dot in self.dots if dot.faint]

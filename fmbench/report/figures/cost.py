@@ -41,14 +41,16 @@ def cost(order: Order) -> Figure:
             draw_cloud(axes, cloud, COST, costs)
         panels[-1].set_xlabel(COST.label)
         family_legend(picture, *clouds)
-        said = [line for cloud, column in zip(clouds, columns, strict=True) for line in cloud.sentences(COST, column)]
+        sentences = [
+            line for cloud, column in zip(clouds, columns, strict=True) for line in cloud.sentences(COST, column)
+        ]
         curves = [curve for cloud in clouds for curve, _ in cloud.curves]
         lines = (
             f"Lines: quality by the weights kept during training, {mean_over([curve.seeds for curve in curves])}."
             if curves
             else ""
         )
-        caption(picture, *subject.sentences(columns), *said, lines)
+        caption(picture, *subject.sentences(columns), *sentences, lines)
         settle(picture)
         for axes, cloud in zip(panels, clouds, strict=True):
             name_all(axes, cloud)

@@ -77,6 +77,6 @@ def details_of(numbers: Iterable[MetricRecord], column: Column, name: str) -> It
 def mean_of(row: Row, seeds: Sequence[dict[str, Any]], cost: str) -> Curve:
     """The mean of curves, point by point, over the points that all seeds have."""
     points = list(zip(*(details["curve"] for details in seeds), strict=False))
-    xs = tuple(sum(one[cost] for one in point) / len(point) for point in points)
-    ys = tuple(sum(one["value"] for one in point) / len(point) for point in points)
+    xs = tuple(sum(entry[cost] for entry in point) / len(point) for point in points)
+    ys = tuple(sum(entry["value"] for entry in point) / len(point) for point in points)
     return Curve(row.label, xs, ys, len(seeds), seeds[0].get("solver", ""))

@@ -45,14 +45,14 @@ def flow(order: Order) -> Figure:
         for axis, head in zip(grid[0], HEADS, strict=True):
             axis.set_title(head, fontsize=SMALL, pad=3)
         peak = peak_of(found)
-        for axes, one in zip(grid, [None, *found], strict=True):
+        for axes, portrait in zip(grid, [None, *found], strict=True):
             for axis in axes:
-                frame(axis, found[0] if one is None else one)
-            if one is None:
+                frame(axis, found[0] if portrait is None else portrait)
+            if portrait is None:
                 truth(axes, found[0], peak)
             else:
-                row(axes, one, peak)
-        caption(picture, *said(order, found))
+                row(axes, portrait, peak)
+        caption(picture, *sentences(order, found))
     return picture
 
 
@@ -65,7 +65,7 @@ def density(order: Order) -> Figure:
     found = portraits_of(order)
     shown: list[tuple[str, Portrait, np.ndarray | None]] = [("data", found[0], None)]
     shown += [("true density", found[0], found[0].truth)] if found[0].truth is not None else []
-    learned = [(one.name, one, one.density) for one in found if one.density is not None]
+    learned = [(portrait.name, portrait, portrait.density) for portrait in found if portrait.density is not None]
     if not learned:
         raise FmbenchError(f"no density of these methods on {order.dataset!r}: 'fmbench plot samples' shows points")
     shown += learned
@@ -76,83 +76,83 @@ def density(order: Order) -> Figure:
         axes = list(picture.subplots(down, across, squeeze=False).flat)
         for axis in axes[len(shown) :]:
             axis.set_axis_off()
-        for axis, (name, one, log_density) in zip(axes, shown, strict=False):
-            frame(axis, one)
+        for axis, (name, portrait, log_density) in zip(axes, shown, strict=False):
+            frame(axis, portrait)
             axis.set_title(textwrap.fill(name, 22), fontsize=SMALL, pad=2, parse_math=False)
             if log_density is None:
-                scatter(axis, one.data)
+                scatter(axis, portrait.data)
             else:
-                shade(axis, one, log_density, peak_of(found))
+                shade(axis, portrait, log_density, peak_of(found))
         caption(picture, f"{order.dataset}: {COLOURING}", *seeds(found))
     return picture
 
 
-def frame(axis: Axes, one: Portrait) -> None:
+def frame(axis: Axes, portrait: Portrait) -> None:
     """The window, with an outline and nothing else."""
-    left, right, bottom, top = one.extent
+    left, right, bottom, top = portrait.extent
     axis.set(xlim=(left, right), ylim=(bottom, top), xticks=[], yticks=[], aspect="equal")
     axis.grid(visible=False)
     for spine in axis.spines.values():
         spine.set(visible=True, color=GREY, linewidth=0.4)
 
 
-def truth(axes: Sequence[Axes], one: Portrait, peak: float) -> None:
+def truth(axes: Sequence[Axes], portrait: Portrait, peak: float) -> None:
     """The first row: the true density, and true points where the others' end."""
     name_row(axes[0], "data")
     for axis in axes:
         axis.set_frame_on(False)
-    if one.truth is not None:
+    if portrait.truth is not None:
         axes[0].set_frame_on(True)
-        shade(axes[0], one, one.truth, peak)
+        shade(axes[0], portrait, portrait.truth, peak)
     end = axes[len(TIMES)]
     end.set_frame_on(True)
-    scatter(end, one.data)
+    scatter(end, portrait.data)
 
 
-def row(axes: Sequence[Axes], one: Portrait, peak: float) -> None:
+def row(axes: Sequence[Axes], portrait: Portrait, peak: float) -> None:
     """What there is of one method; what there is not leaves its place empty, and is named."""
-    name_row(axes[0], one.name)
-    if one.density is None:
+    name_row(axes[0], portrait.name)
+    if portrait.density is None:
         nothing(axes[0], "no density")
     else:
-        shade(axes[0], one, one.density, peak)
+        shade(axes[0], portrait, portrait.density, peak)
     times, paths, fields = axes[1 : 1 + len(TIMES)], axes[1 + len(TIMES)], axes[2 + len(TIMES) :]
-    if one.points is not None and one.flows:
-        move(times, one, one.points)
-        trace(paths, one.points)
+    if portrait.points is not None and portrait.flows:
+        move(times, portrait, portrait.points)
+        trace(paths, portrait.points)
     else:
-        stand(times, one)
+        draw_still(times, portrait)
         nothing(paths, "no flow")
-    if one.field is not None:
-        blow(fields, one, one.field)
+    if portrait.field is not None:
+        draw_field(fields, portrait, portrait.field)
     else:
         for axis in fields:
-            nothing(axis, "no field" if one.flows else "")
+            nothing(axis, "no field" if portrait.flows else "")
 
 
-def move(axes: Sequence[Axes], one: Portrait, points: np.ndarray) -> None:
+def move(axes: Sequence[Axes], portrait: Portrait, points: np.ndarray) -> None:
     """The points at each of TIMES."""
     for axis, place in zip(axes, np.linspace(0, len(points) - 1, len(TIMES)).round().astype(int), strict=True):
         scatter(axis, points[place])
-        widen(axis, one, points[place])
+        widen(axis, portrait, points[place])
 
 
-def stand(axes: Sequence[Axes], one: Portrait) -> None:
+def draw_still(axes: Sequence[Axes], portrait: Portrait) -> None:
     """The samples of what is no flow, at the last of TIMES."""
     for axis in axes[:-1]:
         nothing(axis)
-    if one.points is None:
+    if portrait.points is None:
         nothing(axes[-1], "not solved")
     else:
-        scatter(axes[-1], one.points[-1])
+        scatter(axes[-1], portrait.points[-1])
 
 
-def blow(axes: Sequence[Axes], one: Portrait, fields: np.ndarray) -> None:
+def draw_field(axes: Sequence[Axes], portrait: Portrait, fields: np.ndarray) -> None:
     """The fields at FIELDS, on one scale: an arrow as long as a cell is where these are fast."""
     shown = fields[list(FIELDS)]
     usual = float(np.quantile(np.hypot(shown[..., 0], shown[..., 1]), 0.9)) or 1.0
     for axis, field in zip(axes, shown, strict=True):
-        arrows(axis, one, field / usual)
+        arrows(axis, portrait, field / usual)
 
 
 def name_row(axis: Axes, name: str) -> None:
@@ -168,16 +168,18 @@ def nothing(axis: Axes, why: str = "") -> None:
 
 def peak_of(found: Sequence[Portrait]) -> float:
     """The density at which the colours end: the true one's highest, else the highest of all."""
-    known = [one.truth for one in found if one.truth is not None] or [
-        one.density for one in found if one.density is not None
+    known = [portrait.truth for portrait in found if portrait.truth is not None] or [
+        portrait.density for portrait in found if portrait.density is not None
     ]
     return max((float(np.exp(array.max())) for array in known), default=1.0)
 
 
-def shade(axis: Axes, one: Portrait, log_density: np.ndarray, peak: float) -> None:
+def shade(axis: Axes, portrait: Portrait, log_density: np.ndarray, peak: float) -> None:
     """A density from 0 to the peak, by its square root."""
     root = np.exp(log_density / 2)
-    axis.imshow(root, origin="lower", extent=one.extent, vmin=0, vmax=peak**0.5, cmap=DENSITY, interpolation="bilinear")
+    axis.imshow(
+        root, origin="lower", extent=portrait.extent, vmin=0, vmax=peak**0.5, cmap=DENSITY, interpolation="bilinear"
+    )
 
 
 def scatter(axis: Axes, points: np.ndarray) -> None:
@@ -185,11 +187,11 @@ def scatter(axis: Axes, points: np.ndarray) -> None:
     axis.scatter(points[:, 0], points[:, 1], s=1.2, color=COLOURS[0], linewidths=0, rasterized=True)
 
 
-def widen(axis: Axes, one: Portrait, points: np.ndarray) -> None:
+def widen(axis: Axes, portrait: Portrait, points: np.ndarray) -> None:
     """Where most points are outside the window, as VE's source is, a wider one; the panel says how much wider."""
-    if one.inside(points) >= INSIDE:
+    if portrait.inside(points) >= INSIDE:
         return
-    low, high = one.window.T
+    low, high = portrait.window.T
     middle, half = (low + high) / 2, (high - low) / 2
     factor = float(np.quantile(np.abs(points - middle) / half, 0.99))
     (left, bottom), (right, top) = middle - factor * half, middle + factor * half
@@ -211,11 +213,11 @@ def trace(axis: Axes, points: np.ndarray) -> None:
         axis.scatter(frame_[:, 0], frame_[:, 1], s=1.5, color=colour, linewidths=0, zorder=3, rasterized=True)
 
 
-def arrows(axis: Axes, one: Portrait, velocity: np.ndarray) -> None:
+def arrows(axis: Axes, portrait: Portrait, velocity: np.ndarray) -> None:
     """A field (k, k, 2) in cells of the window; longer arrows are cut to the length of one."""
-    k, (left, right) = len(velocity), one.window[0]
+    k, (left, right) = len(velocity), portrait.window[0]
     steps = (np.arange(k) + 0.5) / k
-    x, y = (low + steps * (high - low) for low, high in one.window)
+    x, y = (low + steps * (high - low) for low, high in portrait.window)
     shown = velocity / np.maximum(np.hypot(velocity[..., 0], velocity[..., 1]), 1)[..., None]
     axis.quiver(
         x, y, shown[..., 0], shown[..., 1], angles="xy", scale_units="xy", scale=k / (right - left) / LENGTH,
@@ -223,9 +225,9 @@ def arrows(axis: Axes, one: Portrait, velocity: np.ndarray) -> None:
     )  # fmt: skip
 
 
-def said(order: Order, found: Sequence[Portrait]) -> Iterable[str]:
+def sentences(order: Order, found: Sequence[Portrait]) -> Iterable[str]:
     """The caption."""
-    flows = [one.points for one in found if one.points is not None and one.flows]
+    flows = [portrait.points for portrait in found if portrait.points is not None and portrait.flows]
     yield f"{order.dataset}: {COLOURING}"
     if flows:
         n = flows[0].shape[1]
@@ -236,5 +238,5 @@ def said(order: Order, found: Sequence[Portrait]) -> Iterable[str]:
 
 def seeds(found: Sequence[Portrait]) -> Iterable[str]:
     """Of which trainings."""
-    shown = sorted({one.run.seed for one in found})
+    shown = sorted({portrait.run.seed for portrait in found})
     yield f"Training seed {shown[0]}." if len(shown) == 1 else "Training seeds: the first of each method."

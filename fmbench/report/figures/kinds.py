@@ -91,6 +91,6 @@ def draw(name: str, order: Order) -> Figure:
     kind = kind_of(name)
     for option in ("number", "cost"):
         if getattr(order, option) and option not in kind.takes:
-            heeding = ", ".join(name for name, one in KINDS.items() if option in one.takes)
+            heeding = ", ".join(name for name, figure in KINDS.items() if option in figure.takes)
             raise FmbenchError(f"--{option} with {name!r}: leave it out, it is heeded by {heeding or 'no kind'} only")
     return kind.load()(order)

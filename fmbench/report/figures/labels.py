@@ -84,15 +84,15 @@ def place(axes: Axes, labels: Sequence[Label], obstacles: np.ndarray | None = No
     markers = np.concatenate([points - HALF, points + HALF], axis=1)
     fixed = markers if obstacles is None else np.concatenate([markers, obstacles])
     own = [
-        one.costs
-        + OUTSIDE * ((one.boxes[:, :2] < low).any(1) | (one.boxes[:, 2:] > high).any(1))
-        + OVER_POINT * overlaps(one.boxes, fixed).sum(1)
-        + NEARER_ANOTHER * (distances(one.boxes, points) < distances(one.boxes, one.starts) + HALF).sum(1)
-        for one in options
+        option.costs
+        + OUTSIDE * ((option.boxes[:, :2] < low).any(1) | (option.boxes[:, 2:] > high).any(1))
+        + OVER_POINT * overlaps(option.boxes, fixed).sum(1)
+        + NEARER_ANOTHER * (distances(option.boxes, points) < distances(option.boxes, option.starts) + HALF).sum(1)
+        for option in options
     ]
     chosen = choose(options, own)
-    for label, one, place in zip(labels, options, chosen, strict=True):
-        write(axes, label, one, place)
+    for label, option, place in zip(labels, options, chosen, strict=True):
+        write(axes, label, option, place)
 
 
 def in_points(axes: Axes, xy: np.ndarray) -> np.ndarray:
@@ -131,17 +131,17 @@ def choose(options: Sequence[Candidates], own: Sequence[np.ndarray]) -> list[int
     """The place of each label: first alone, then, label by label, the best one among the others'."""
     chosen = [int(costs.argmin()) for costs in own]
     for _ in range(SWEEPS):
-        for label, one in enumerate(options):
+        for label, option in enumerate(options):
             others = [other for other in range(len(options)) if other != label]
             if not others:
                 break
             boxes = np.stack([options[other].boxes[chosen[other]] for other in others])
             starts = np.concatenate([options[other].starts for other in others])
             ends = np.stack([options[other].anchors[chosen[other]] for other in others])
-            costs = own[label] + OVER_LABEL * overlaps(one.boxes, boxes).sum(1)
-            costs += CROSSING * passes(one.starts, one.anchors, boxes).sum(1)
-            costs += CROSSING * passes(starts, ends, one.boxes).sum(0)
-            costs += CROSSING * crosses(one.starts, one.anchors, starts, ends).sum(1)
+            costs = own[label] + OVER_LABEL * overlaps(option.boxes, boxes).sum(1)
+            costs += CROSSING * passes(option.starts, option.anchors, boxes).sum(1)
+            costs += CROSSING * passes(starts, ends, option.boxes).sum(0)
+            costs += CROSSING * crosses(option.starts, option.anchors, starts, ends).sum(1)
             chosen[label] = int(costs.argmin())
     return chosen
 
@@ -186,10 +186,10 @@ def crosses(starts: np.ndarray, ends: np.ndarray, others: np.ndarray, tips: np.n
     return np.asarray((side(a, b, c) * side(a, b, d) < 0) & (side(c, d, a) * side(c, d, b) < 0))
 
 
-def write(axes: Axes, label: Label, one: Candidates, place: int) -> None:
+def write(axes: Axes, label: Label, option: Candidates, place: int) -> None:
     """The text at its place, with a leader where that is far from its point."""
-    across, up = (int(side) for side in one.towards[place])
-    offset = one.anchors[place] - one.starts[0]
+    across, up = (int(side) for side in option.towards[place])
+    offset = option.anchors[place] - option.starts[0]
     leader = {
         "arrowstyle": "-",
         "color": "#909090",

@@ -32,7 +32,7 @@ def neighbours(order: Order) -> Figure:
         FmbenchError: there are no samples, they are no images, or the dataset is unknown here.
     """
     found = sets_of(order)
-    drawn = [one.load()[:PAIRS] for one in found]
+    drawn = [sample_set.load()[:PAIRS] for sample_set in found]
     if drawn[0].ndim != 4:
         raise FmbenchError(f"{order.dataset!r} has points, not images: fmbench plot samples shows them")
     train = training_images(found[0], order)
@@ -41,14 +41,14 @@ def neighbours(order: Order) -> Figure:
         grid = picture.subplots(down, ACROSS, squeeze=False)
         for axes in grid.flat:
             axes.set_axis_off()
-        for axes, one, samples in zip(grid.flat, found, drawn, strict=False):
+        for axes, sample_set, samples in zip(grid.flat, found, drawn, strict=False):
             show(axes, pairs(samples, train), len(samples))
-            axes.set_title(one.name, fontsize=SMALL, pad=2, parse_math=False)
+            axes.set_title(sample_set.name, fontsize=SMALL, pad=2, parse_math=False)
         caption(picture, f"{order.dataset}: {HOW}")
     return picture
 
 
-def training_images(one: Set, order: Order) -> Tensor:
+def training_images(sample_set: Set, order: Order) -> Tensor:
     """The training split of a run's dataset, raw (n, channels, height, width).
 
     Raises:
@@ -56,7 +56,7 @@ def training_images(one: Set, order: Order) -> Tensor:
     """
     from fmbench.registry.discovery import load_plugins
 
-    asked = one.run.request().dataset
+    asked = sample_set.run.request().dataset
     train: Tensor = load_plugins(order.plugins).datasets.get(asked.name).load()(**asked.options).train
     return train
 

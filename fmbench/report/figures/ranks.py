@@ -31,7 +31,7 @@ def ranks(order: Order) -> Figure:
     """
     subject = Subject.of(order)
     column = subject.column(order.number or subject.quality())
-    ranked = standing(subject, column)
+    ranked = competing(subject, column)
     with figure(height=LINE * len(ranked) + 1.3) as picture:
         axes = picture.subplots()
         draw_ranks(axes, ranked, column, subject)
@@ -41,7 +41,7 @@ def ranks(order: Order) -> Figure:
     return picture
 
 
-def standing(subject: Subject, column: Column) -> list[tuple[Rank, Row]]:
+def competing(subject: Subject, column: Column) -> list[tuple[Rank, Row]]:
     """The rows that compete, the best first.
 
     Raises:

@@ -71,16 +71,16 @@ def samples(order: Order) -> Figure:
     found = sets_of(order)
     down = -(-len(found) // ACROSS)
     side = WIDTH / ACROSS
-    usual = Counter(one.sampler for one in found).most_common(1)[0][0]
+    usual = Counter(sample_set.sampler for sample_set in found).most_common(1)[0][0]
     with figure(height=down * (side + 0.16) + 0.4, width=side * min(ACROSS, max(len(found), 3))) as picture:
         axes = panels(picture, len(found))
-        drawn = [one.load() for one in found]
-        for axis, one, content in zip(axes, found, drawn, strict=True):
+        drawn = [sample_set.load() for sample_set in found]
+        for axis, sample_set, content in zip(axes, found, drawn, strict=True):
             draw(axis, content)
-            axis.set_title(title(one, usual), fontsize=SMALL, pad=2, parse_math=False)
+            axis.set_title(title(sample_set, usual), fontsize=SMALL, pad=2, parse_math=False)
         if drawn[0].ndim == 2:
             share_limits(axes, drawn)
-        caption(picture, *said(order, found, usual))
+        caption(picture, *sentences(order, found, usual))
     return picture
 
 
@@ -97,7 +97,7 @@ def sets_of(order: Order) -> list[Set]:
         files = sorted(run.samples.glob("*.npy"))
         if files and run.path.parent not in first:
             first[run.path.parent] = [Set(names[run.path.parent], run, file) for file in files]
-    found = [one for sets in first.values() for one in sets]
+    found = [sample_set for sets in first.values() for sample_set in sets]
     if not found:
         raise FmbenchError(
             f"no samples of {order.dataset!r} in {str(order.root)!r}: run 'fmbench run --dataset {order.dataset}' first"
@@ -114,22 +114,22 @@ def panels(picture: Figure, n: int) -> list[Axes]:
     return list(grid.flat[:n])
 
 
-def title(one: Set, usual: str) -> str:
+def title(sample_set: Set, usual: str) -> str:
     """What made the samples; the sampler only where it is not the usual one."""
-    name = textwrap.fill(one.name, LETTERS)
-    return name if one.sampler == usual else f"{name}\n{one.sampler}"
+    name = textwrap.fill(sample_set.name, LETTERS)
+    return name if sample_set.sampler == usual else f"{name}\n{sample_set.sampler}"
 
 
-def said(order: Order, found: Sequence[Set], usual: str) -> Iterable[str]:
+def sentences(order: Order, found: Sequence[Set], usual: str) -> Iterable[str]:
     """The caption."""
     yield f"{order.dataset}: samples by {usual} where no other sampler is named."
-    seeds = sorted({one.run.seed for one in found})
+    seeds = sorted({sample_set.run.seed for sample_set in found})
     yield f"Training seed {seeds[0]}." if len(seeds) == 1 else "Training seeds: the first of each method."
 
 
 def share_limits(axes: Sequence[Axes], points: Sequence[np.ndarray]) -> None:
     """One scale for all, wide enough for the usual set: stray points and stray methods must not shrink the others."""
-    low, high = np.median([np.quantile(one, [1e-3, 1 - 1e-3], axis=0) for one in points], axis=0)
+    low, high = np.median([np.quantile(part, [1e-3, 1 - 1e-3], axis=0) for part in points], axis=0)
     margin = 0.1 * (high - low)
     for axis in axes:
         axis.set(xlim=(low[0] - margin[0], high[0] + margin[0]), ylim=(low[1] - margin[1], high[1] + margin[1]))

@@ -78,8 +78,11 @@ def draw_curve(axes: Axes, curve: Curve, look: Look, dots: Sequence[Dot]) -> Non
 
 def scale(axes: Axes, along: Literal["x", "y"], amounts: Sequence[Amount], ratio: float = DECADE) -> None:
     """Limits that hold every interval; a logarithmic axis where the means span the ratio."""
-    means = [one.mean for one in amounts]
-    ends = [*means, *(one.mean + sign * one.interval for one in amounts if one.interval for sign in (-1, 1))]
+    means = [amount.mean for amount in amounts]
+    ends = [
+        *means,
+        *(amount.mean + sign * amount.interval for amount in amounts if amount.interval for sign in (-1, 1)),
+    ]
     if logarithmic(means, ratio):
         low, high = min(end for end in ends if end > 0), max(ends)
         widen = (high / low) ** MARGIN if high > low else 2.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from fmbench.errors import FmbenchError, unknown
 from fmbench.report.cells import Cell, Column
+from fmbench.report.columns import ARROWS, columns_of, missing, told_apart
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.looks import Look, looks_of
-from fmbench.report.grid import ARROWS, columns_of, missing, told_apart
 from fmbench.report.notes import of_whom, sampling_line
 from fmbench.report.numbers import QUALITY, is_floor
 from fmbench.report.table import Row, build

@@ -62,7 +62,7 @@ def training(order: Order) -> Figure:
             axes.set_axis_off()
         for axes, family in zip(grid.flat, sorted(families), strict=False):
             draw_family(axes, family, families[family])
-        caption(picture, *said(order, curves))
+        caption(picture, *sentences(order, curves))
     return picture
 
 
@@ -130,7 +130,7 @@ def draw_family(axes: Axes, family: str, curves: Sequence[LossCurve]) -> None:
         text.set(fontsize=SMALL, parse_math=False)
 
 
-def said(order: Order, curves: Sequence[LossCurve]) -> Iterable[str]:
+def sentences(order: Order, curves: Sequence[LossCurve]) -> Iterable[str]:
     """The caption."""
     most = max(len(curve.losses) for curve in curves)
     yield f"{order.dataset}: training loss, as each objective defines it: losses of different methods do not compare."

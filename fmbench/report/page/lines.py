@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmbench.report.cells import Column
-from fmbench.report.grid import ALL, chosen, columns_of
+from fmbench.report.columns import ALL, chosen, columns_of
 from fmbench.report.sheet import Entry, Sheet, families, sheet
 from fmbench.report.table import Row
 from fmbench.report.view import View

@@ -13,7 +13,7 @@ from typing import Any
 from fmbench.errors import FmbenchError
 from fmbench.report.page.document import served
 from fmbench.report.page.model import gather
-from fmbench.report.standing import ORDER, Standing, standings
+from fmbench.report.run_states import ORDER, RunState, run_states
 
 SHOWN = 30  # running runs that are listed
 TOLD = ("doing", "done", "total", "note", "left", "slot")  # of each
@@ -40,7 +40,7 @@ class Site:
     def page(self) -> str:
         """The page of the store as it is now, or was a moment ago."""
         with self._lock:
-            found = list(self._standings())
+            found = list(self._run_states())
             news = self._news(found)
             if not self._page or news != self._version:
                 self._make(news, len(found))
@@ -49,20 +49,20 @@ class Site:
     def progress(self) -> dict[str, Any]:
         """How the runs stand, and the version of the page that there would be."""
         with self._lock:
-            found = list(self._standings())
-            counts = Counter(one.state for one in found)
-            running = [one for one in found if one.state == "running"][:SHOWN]
+            found = list(self._run_states())
+            counts = Counter(run.state for run in found)
+            running = [run for run in found if run.state == "running"][:SHOWN]
             return {
                 "version": self._news(found),
                 "error": self._error,
                 "counts": {state: counts[state] for state in ORDER if counts[state]},
-                "running": [{"name": one.name, **{key: getattr(one.status, key) for key in TOLD}} for one in running],
+                "running": [{"name": run.name, **{key: getattr(run.status, key) for key in TOLD}} for run in running],
             }
 
-    def _standings(self) -> Iterator[Standing]:
-        return standings(self._root, self._datasets)
+    def _run_states(self) -> Iterator[RunState]:
+        return run_states(self._root, self._datasets)
 
-    def _news(self, found: Sequence[Standing]) -> str:
+    def _news(self, found: Sequence[RunState]) -> str:
         """The version of the page to show: the last one's, where a new one cannot be made or would come too soon."""
         version = version_of(found)
         young = time.monotonic() - self._made < REST * self._took
@@ -81,12 +81,12 @@ class Site:
         self._took = self._made - begun
 
 
-def version_of(found: Sequence[Standing]) -> str:
+def version_of(found: Sequence[RunState]) -> str:
     """A digest of what a page shows: of names, sizes and times of files, and of states; not of progress."""
     digest = hashlib.sha256()
-    for one in found:
-        digest.update(f"{one.directory.path}\0{one.state}\0{one.status.reason}\0".encode())
-        for path in content_of(one.directory.path):
+    for run in found:
+        digest.update(f"{run.directory.path}\0{run.state}\0{run.status.reason}\0".encode())
+        for path in content_of(run.directory.path):
             try:
                 seen = path.stat()
             except FileNotFoundError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fmbench.report.grid import by_dataset
+from fmbench.report.columns import by_dataset
 from fmbench.report.latex import latex
 from fmbench.report.page.curves import LEARNING
 from fmbench.report.page.lines import Lines, anchor, lines_of

@@ -9,9 +9,9 @@ from itertools import cycle
 from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.registry.specs import FLOOR
 from fmbench.report.cells import Column
+from fmbench.report.columns import told_apart
 from fmbench.report.compare import CONTROL
 from fmbench.report.figures import style
-from fmbench.report.grid import told_apart
 from fmbench.report.notes import floors
 from fmbench.report.numbers import QUALITY
 from fmbench.report.page.lines import anchor
@@ -122,7 +122,7 @@ def described(axes: Mapping[str, Column | None], rows: Sequence[Row]) -> list[Ax
     columns = [column for column in axes.values() if column is not None]
     heads = dict(zip(columns, told_apart(columns), strict=True))
     lowest = {(column.name, column.family): cell.mean for column, cell in floors(rows)}
-    said = [
+    found = [
         Axis(
             key,
             column.name,
@@ -135,7 +135,7 @@ def described(axes: Mapping[str, Column | None], rows: Sequence[Row]) -> list[Ax
         if column is not None
     ]
     return [
-        *said,
+        *found,
         Axis("train", "train", "training (s)", True, "lower", None),
         Axis("params", "params", "parameters", True, "", None),
     ]

@@ -54,7 +54,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Measured:
+class ShownNumber:
     """A number of a run.
 
     Args:
@@ -124,7 +124,7 @@ class Run:
     evaluations: Sequence[Evaluation]
     halves: Mapping[str, Half]
     cost: Mapping[str, Any]
-    numbers: Sequence[Measured]
+    numbers: Sequence[ShownNumber]
     loss: Loss | None
     curves: Sequence[Curve]
 
@@ -173,10 +173,10 @@ def halves_of(directory: RunDirectory, asked: Asked) -> dict[str, Half]:
     }
 
 
-def numbers_of(records: Iterable[MetricRecord], asked: Asked) -> list[Measured]:
+def numbers_of(records: Iterable[MetricRecord], asked: Asked) -> list[ShownNumber]:
     """A run's numbers; those that its method cannot have are not listed."""
     return [
-        Measured(
+        ShownNumber(
             name=record.name,
             value=significant(record.value),
             error=significant(record.error),

@@ -65,13 +65,15 @@ def motions_of(runs: Sequence[RunDirectory]) -> Motions:
     """The flows that metric `portrait` recorded, given the first run of each row; rows may share one."""
     files = {run: file for run in runs for file in [portraits.file_of(run)] if file is not None}
     found = {runs.index(run): portraits.load(file, "", run) for run, file in files.items()}
-    flows = {place: one for place, one in found.items() if one.points is not None and one.flows}
+    flows = {place: portrait for place, portrait in found.items() if portrait.points is not None and portrait.flows}
     if not flows:
         return Motions({}, None)
     first = next(iter(flows.values()))
     low, high = first.window.T.tolist()
     frame = Frame((low[0], low[1]), (high[0], high[1]))
     paths = {
-        place: pictures.motion(one.points, frame, len(flows)) for place, one in flows.items() if one.points is not None
+        place: pictures.motion(portrait.points, frame, len(flows))
+        for place, portrait in flows.items()
+        if portrait.points is not None
     }
     return Motions(paths, pictures.quantised(first.data[None], frame))

@@ -14,7 +14,7 @@ from fmbench.report.page.live import Site
 LOOPBACK = ("127.0.0.1", "localhost")
 
 
-class Server(ThreadingHTTPServer):
+class PageServer(ThreadingHTTPServer):
     """The server of a site.
 
     Args:
@@ -48,7 +48,7 @@ class Server(ThreadingHTTPServer):
 class Handler(BaseHTTPRequestHandler):
     """Answers GET of the page and of the progress."""
 
-    server: Server
+    server: PageServer
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
@@ -70,7 +70,11 @@ class Handler(BaseHTTPRequestHandler):
                 self.answer(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain; charset=utf-8", f"{error}\n")
 
     def meant(self) -> bool:
-        """Whether the request names this server: a strange site may have its name lead here to read what is shown."""
+        """Whether the request names this server's own address.
+
+        A page of another site could have its host name resolve to 127.0.0.1 (DNS rebinding), and its scripts would then
+        read what is shown here; such a request carries the other site's name in its Host header, and is refused.
+        """
         host = str(self.server.server_address[0])
         asked = self.headers.get("Host", "").rpartition(":")[0]
         return host not in LOOPBACK or asked in LOOPBACK

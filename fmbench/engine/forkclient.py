@@ -18,7 +18,7 @@ from fmbench.engine.process import last_line
 from fmbench.errors import FmbenchError
 
 
-class Server:
+class ForkServerClient:
     """A started fork server.
 
     Args:
@@ -75,9 +75,9 @@ class Server:
             self.lost = True
         *lines, self._pending = (self._pending + received).split(b"\n")
         for line in lines:
-            said = json.loads(line)
+            message = json.loads(line)
             self._ready = True
-            yield said
+            yield message
 
     @property
     def last_words(self) -> str:

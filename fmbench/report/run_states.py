@@ -16,7 +16,7 @@ ORDER = ("running", LOST, "queued", "failed", "timeout", "done")
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunState:
     """Where a run stands.
 
     Args:
@@ -34,7 +34,7 @@ class Standing:
     status: StatusRecord
 
 
-def standings(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Standing]:
+def run_states(root: Path, datasets: Sequence[str] | None = None) -> Iterator[RunState]:
     """Every run of a store, or of some datasets.
 
     Raises:
@@ -46,4 +46,4 @@ def standings(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Sta
         lost = status.state == "running" and not is_held(directory.path / "run.json")
         name = f"{method} on {dataset}, seed {directory.seed}"
         spelt = name if directory.slug == DEFAULT_SLUG else f"{name} ({directory.slug})"
-        yield Standing(directory, dataset, spelt, LOST if lost else status.state, status)
+        yield RunState(directory, dataset, spelt, LOST if lost else status.state, status)
