@@ -16,7 +16,7 @@ class IndependentCFM(TwoSidedMethod):
         self.sigma = sigma
 
     def spread(self, t: Tensor) -> Spread:
-        """A constant."""
+        """Keep sigma, whatever the time."""
         return Spread(torch.full_like(t, self.sigma), torch.zeros_like(t))
 
 

@@ -40,7 +40,7 @@ class DDPM(GaussianPathMethod):
 
     @torch.no_grad()
     def bound(self, x: Tensor, generator: torch.Generator) -> Tensor:
-        """L_T + sum_t L_{t-1} + L_0 (eq. 5), one draw of noise a term.
+        """Bound -log p by L_T + sum_t L_{t-1} + L_0 (eq. 5), one draw of noise per term; (n,), nats.
 
         The decoder is the Gaussian N(estimate, beta_1): the data are dequantised here as in training, where the paper
         trains on the levels and integrates this Gaussian over each level's cell (eq. 13).
@@ -58,7 +58,7 @@ class DDPM(GaussianPathMethod):
         return (total - decoder).flatten(1).sum(dim=1)
 
     def _error(self, x: Tensor, t: Tensor, generator: torch.Generator) -> Tensor:
-        """X minus its estimate from x noised to time t."""
+        """Compute x minus its estimate from x noised to time t."""
         noise = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
         return x - self.denoise(float(t), self.path.coefficients(t, x).interpolate(noise, x))
 

@@ -34,7 +34,7 @@ class Logit:
         return y, each.flatten(1).sum(dim=1)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """X of y, shaped as y; it leaves the bounds by at most margin (high - low) / (1 - 2 margin)."""
+        """Invert: x of y, shaped as y; it leaves the bounds by at most margin (high - low) / (1 - 2 margin)."""
         if self.bounds is None:
             return y
         low, high = self.bounds

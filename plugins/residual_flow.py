@@ -99,7 +99,7 @@ class LipschitzMLP(nn.Module):
         return self.first.matrix() * sharpness, self.second.matrix() / (1.1 * sharpness)
 
     def forward(self, x: Tensor, matrices: tuple[Tensor, Tensor], slopes: list[Tensor] | None = None) -> Tensor:
-        """G(x) for x (n, d); the slope of the swish is appended to `slopes`."""
+        """Compute g(x) for x (n, d); the slope of the swish is appended to `slopes`."""
         x = nn.functional.linear(x, matrices[0], self.first.bias)
         gate = x.sigmoid()
         x = x * gate
@@ -120,7 +120,7 @@ class ActNorm(nn.Module):
         return x * self.scale.exp() + self.shift
 
     def inverse(self, y: Tensor) -> Tensor:
-        """X of y."""
+        """Invert: x of y."""
         return (y - self.shift) * (-self.scale).exp()
 
     @torch.no_grad()
@@ -131,21 +131,21 @@ class ActNorm(nn.Module):
 
 
 class Block(nn.Module):
-    """F(x) = x + g(x), after an ActNorm; a call of g counts `share`."""
+    """The map f(x) = x + g(x), after an ActNorm; a call of g counts `share`."""
 
     def __init__(self, g: LipschitzMLP, dimension: int, share: float) -> None:
         super().__init__()
         self.norm, self.g = ActNorm(dimension), CountedNetwork(g, share)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tangent]:
-        """Y of x (n, d), and the Jacobian of g."""
+        """Compute y of x (n, d), and the Jacobian of g."""
         x = self.norm(x)
         before, after = self.g.network.matrices()
         slopes: list[Tensor] = []
         return x + self.g(x, (before, after), slopes), Tangent(before, *slopes, after)
 
     def inverse(self, y: Tensor) -> Tensor:
-        """X of y (n, d), the fixed point of x = y - g(x) (Behrmann et al. 2019, algorithm 1)."""
+        """Invert: x of y (n, d), the fixed point of x = y - g(x) (Behrmann et al. 2019, algorithm 1)."""
         matrices = self.g.network.matrices()
         x, moving = y.clone(), torch.arange(len(y), device=y.device)
         for _ in range(INVERSE_ITERATIONS):
@@ -208,7 +208,7 @@ class InvertibleResNet(Method):
         return torch.ones(self.terms, *count, device=generator.device)
 
     def exact_log_det(self, jacobian: Tensor) -> Tensor:
-        """What the series estimates, with exact traces; (n,) of J (n, d, d)."""
+        """Compute what the series estimates, with exact traces: (n,) of J (n, d, d)."""
         power, total = jacobian, jacobian.new_zeros(len(jacobian))
         for k in range(1, self.terms + 1):
             total = total - (-1) ** k / k * power.diagonal(dim1=-2, dim2=-1).sum(dim=-1)
@@ -217,13 +217,13 @@ class InvertibleResNet(Method):
 
     def loss(self, batch: Batch) -> Tensor:
         """-log p(x) in nats a dimension."""
-        value = -self._log_prob(batch.x, 1, batch.generator).mean() / self.task.dimension
-        if self.training and value.requires_grad:
-            # With the backward pass and not before: a loss is then a function of the state and its batch alone.
-            value.register_hook(lambda _: self._advance())
-        return value
+        return -self._log_prob(batch.x, 1, batch.generator).mean() / self.task.dimension
 
-    def _advance(self) -> None:
+    def before_step(self) -> None:
+        """Bring the estimates of the spectral norms up to date (Behrmann et al. 2019, section 2.2).
+
+        Here and not in the loss, which is a function of the state and its batch alone.
+        """
         for part in self.modules():
             if isinstance(part, SpectralLinear):
                 part.advance(POWER_ITERATIONS)
@@ -259,7 +259,7 @@ class InvertibleResNet(Method):
         self.last.fit(x)
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
-        """N points, (n, *shape), float64: the inverse of base noise."""
+        """Draw n points, (n, *shape), float64: the inverse of base noise."""
         del settings
         shape = (n, self.task.dimension)
         return self.inverse(torch.randn(shape, generator=generator, device=generator.device, dtype=torch.float64))
@@ -294,5 +294,5 @@ class ResidualFlow(InvertibleResNet):
         return roulette_weights(count, exact, self.roulette, generator)
 
     def exact_log_det(self, jacobian: Tensor) -> Tensor:
-        """Log det(I + J)."""
+        """Compute log det(I + J), (n,), of J (n, d, d)."""
         return torch.linalg.slogdet(torch.eye(self.task.dimension).to(jacobian) + jacobian)[1]

@@ -94,7 +94,7 @@ class Density(ABC):
 
     @abstractmethod
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """N points, (n, d), float64."""
+        """Draw n points, (n, d), float64."""
 
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:

@@ -195,6 +195,9 @@ class Method(nn.Module, ABC):
         """
         return (Player("method", self, self.loss),)
 
+    def before_step(self) -> None:
+        """Work between a backward pass and the optimiser's step, as a power iteration; nothing by default."""
+
     def prepare(self, preparation: Preparation) -> None:
         """Work before the first step, as fitting statistics or sampling a teacher; nothing by default.
 
@@ -204,7 +207,7 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
-        """N samples, (n, *shape), model space."""
+        """Draw n samples, (n, *shape), in model space."""
 
     def log_prob(self, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:
         """Log-density of points (n, *shape) of model space, for methods whose spec names a likelihood."""

@@ -30,14 +30,14 @@ class FlowMethod(Method):
 
     @abstractmethod
     def source(self, n: int, generator: Generator) -> Tensor:
-        """N points at interval[0]; (n, *shape), float64."""
+        """Draw n points at interval[0]; (n, *shape), float64."""
 
     @abstractmethod
     def source_log_prob(self, x: Tensor) -> Tensor:
         """Log-density of the source, in nats; x (n, ...), result (n,)."""
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
-        """N samples by a named sampler; (n, *shape), float64."""
+        """Draw n samples by a named sampler; (n, *shape), float64."""
         return self.carry(self.source(n, generator), settings, generator)
 
     def carry(self, x0: Tensor, settings: Sampler, generator: Generator) -> Tensor:

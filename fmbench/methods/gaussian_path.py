@@ -133,7 +133,7 @@ class GaussianPathMethod(Readable, FlowMethod):
         return self.path.source_log_prob(x)
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
-        """N samples by a named sampler; (n, *shape), float64."""
+        """Draw n samples by a named sampler; (n, *shape), float64."""
         if not self.task.classes:
             return super().sample(n, settings, generator)
         noise = self.source(n, generator)

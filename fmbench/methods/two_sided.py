@@ -77,7 +77,7 @@ class TwoSidedMethod(FlowMethod):
         return out * self._output(times, into * x)
 
     def source(self, n: int, generator: Generator) -> Tensor:
-        """N points of the source."""
+        """Draw n points of the source, (n, *shape), float64."""
         return self.law.sample(n, self.task.shape, generator)
 
     def source_log_prob(self, x: Tensor) -> Tensor:

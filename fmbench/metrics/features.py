@@ -53,7 +53,7 @@ class Features:
         return cls(load_extractor(spec, device), dataset)
 
     def __call__(self, images: Tensor) -> FeatureSet:
-        """Of raw images (n, channels, height, width); those of the same tensor are computed once.
+        """Compute the features of raw images (n, channels, height, width); those of the same tensor are computed once.
 
         Raises:
             Unavailable: a feature is not finite.
@@ -66,17 +66,17 @@ class Features:
 
     @cached_property
     def train(self) -> FeatureSet:
-        """Of the training split."""
+        """The features of the training split."""
         return self(self.dataset.train)
 
     @cached_property
     def test(self) -> FeatureSet:
-        """Of the held-out images."""
+        """The features of the held-out images."""
         return self(self.dataset.test)
 
     @cached_property
     def reference(self) -> Statistics:
-        """Of the training split: those shipped with the weights, where they are of this very data."""
+        """The statistics of the training split: those shipped with the weights, where they are of this very data."""
         return self.extractor.reference(self.dataset) or sufficient(self.train, self.extractor)
 
     @property

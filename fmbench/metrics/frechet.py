@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of a set of feature vectors, float64.
+    """The mean and covariance of a set of feature vectors, float64.
 
     Args:
         mean: (d,).
@@ -88,7 +88,7 @@ class Accumulator:
 
 
 def statistics(*blocks: Tensor) -> Statistics:
-    """Of features (n, d), in one block or several.
+    """Gather the statistics of features (n, d), in one block or several.
 
     Raises:
         ValueError: fewer than two rows in all, or values that are not finite.
@@ -128,7 +128,7 @@ def trace_of_root(a: Statistics, b: Statistics) -> Tensor:
 
 
 def root(a: Statistics) -> Tensor:
-    """R with R^T R = the covariance: kept features, the Cholesky factor, or that of a singular matrix's spectrum."""
+    """A matrix R with R^T R = the covariance: kept features, a Cholesky factor, or that of a singular spectrum."""
     if a.factor is not None:
         return a.factor
     lower, failed = torch.linalg.cholesky_ex(a.covariance)

@@ -58,6 +58,6 @@ def _cross_entropy_gap(log_p: Tensor, density: Density) -> MetricValue:
 
 
 def _share(name: str, which: Tensor) -> MetricValue:
-    """Of points that are so, with its binomial standard error."""
+    """The share of points that are so, with its binomial standard error."""
     share = float(which.double().mean())
     return MetricValue(name, share, math.sqrt(share * (1 - share) / len(which)), n=len(which))

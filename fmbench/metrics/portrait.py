@@ -190,7 +190,7 @@ def true_mass(evaluation: Evaluation, window: Window) -> list[MetricValue]:
 
 
 def integral(log_prob: Tensor, window: Window) -> float:
-    """Of a density over the window, from its logarithm at the cells' centres."""
+    """Integrate a density over the window, from its logarithm at the cells' centres."""
     return float(log_prob.exp().sum()) * (window.side / GRID) ** 2
 
 

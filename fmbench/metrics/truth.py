@@ -21,12 +21,12 @@ def density_of(dataset: Dataset) -> Density:
 
 
 def reference(dataset: Dataset, n: int) -> Tensor:
-    """N points of the density, (n, d), float64: the same for every method and seed."""
+    """Draw n points of the density, (n, d), float64: the same for every method and seed."""
     return _fixed(dataset, n, "reference")
 
 
 def second(dataset: Dataset, n: int) -> Tensor:
-    """N other points of it: in place of a generated sample they give a distance's floor."""
+    """Draw n other points of it: in place of a generated sample they give a distance's floor."""
     return _fixed(dataset, n, "floor")
 
 

@@ -58,7 +58,7 @@ class Path(ABC):
         return Coefficients(*together.unbind())
 
     def sample_time(self, n: int, generator: torch.Generator) -> Tensor:
-        """N times, uniform on the path's range; shape (n,), float64."""
+        """Draw n times, uniform on the path's range; shape (n,), float64."""
         u = torch.rand(n, generator=generator, device=generator.device, dtype=torch.float64)
         return self.t_min + (self.t_max - self.t_min) * u
 
@@ -77,7 +77,7 @@ class Path(ABC):
         return torch.log(c.alpha) - torch.log(c.sigma)
 
     def levels(self, n: int) -> Tensor:
-        """N times, equally spaced in log(alpha / sigma), float64: the noise levels of Langevin and DPM-Solver.
+        """Give n times, equally spaced in log(alpha / sigma), float64: the noise levels of Langevin and DPM-Solver.
 
         They keep LEVEL_MARGIN from 0 and 1, where the logarithm may be infinite.
         """
@@ -100,7 +100,7 @@ class Path(ABC):
         return 1.0
 
     def source(self, n: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """N draws from the law of x at t_min; shape (n, *shape), float64."""
+        """Draw n points from the law of x at t_min; shape (n, *shape), float64."""
         noise = torch.randn(n, *shape, generator=generator, device=generator.device, dtype=torch.float64)
         return self.source_std * noise
 

@@ -17,7 +17,7 @@ class Source(ABC):
 
     @abstractmethod
     def sample(self, n: int, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """N points; (n, *shape), float64."""
+        """Draw n points; (n, *shape), float64."""
 
     @abstractmethod
     def log_prob(self, x: Tensor) -> Tensor:

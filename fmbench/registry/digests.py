@@ -9,7 +9,7 @@ EXTRACTORS: Mapping[str, str] = {
     "fashion-v1": "a3d7f0610056fbd76aad4510b0cf33e5fcb9adb0d7f9b95b52b9c88745a4c936",
     "inception": "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
 }
-"""Of the weights of a feature extractor, by its name."""
+"""The digest of the weights of each feature extractor."""
 
 FASHION_MNIST_GZIP: Mapping[str, str] = {
     "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
@@ -17,7 +17,7 @@ FASHION_MNIST_GZIP: Mapping[str, str] = {
     "t10k-images-idx3-ubyte": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
     "t10k-labels-idx1-ubyte": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
 }
-"""Of the compressed files as their original location sends them."""
+"""The digest of each compressed file, as their original location sends them."""
 
 FASHION_MNIST: Mapping[str, str] = {
     "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -25,4 +25,4 @@ FASHION_MNIST: Mapping[str, str] = {
     "t10k-images-idx3-ubyte": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
     "t10k-labels-idx1-ubyte": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
 }
-"""Of what they hold: others have compressed the same content to other bytes."""
+"""The digest of what each holds: others have compressed the same content to other bytes."""

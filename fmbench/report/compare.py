@@ -49,7 +49,7 @@ def paired(a: Cell, b: Cell) -> Difference | None:
 
 
 def ranks(cells: Sequence[Cell], better: Better) -> list[Rank]:
-    """Of each cell of one column: 1 + how many are better for certain, to n - how many are worse for certain.
+    """Rank each cell of one column: from 1 + how many are better for certain, to n - how many are worse for certain.
 
     Two cells differ by more than chance if the stricter of two tests tells them apart: the interval of the paired
     difference excludes zero, and the two cells' own intervals do not overlap. Pairing alone would often separate rows

@@ -58,7 +58,7 @@ class Portrait:
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """Of the window, as matplotlib's images take it."""
+        """The limits of the window, as matplotlib's images take it."""
         (left, right), (bottom, top) = self.window.tolist()
         return left, right, bottom, top
 
@@ -95,7 +95,7 @@ def portraits_of(order: Order) -> list[Portrait]:
 
 
 def place(method: str, patterns: Sequence[str]) -> int:
-    """Of the first pattern that a method matches."""
+    """The place of the first pattern that a method matches."""
     return next((index for index, pattern in enumerate(patterns) if fnmatchcase(method, pattern)), 0)
 
 

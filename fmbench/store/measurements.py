@@ -27,7 +27,7 @@ def key_of(record: Measured) -> Key:
 
 
 def latest(records: Iterable[MeasuredT]) -> dict[Key, dict[str, MeasuredT]]:
-    """Of two measurements by one metric in one evaluation the later one, each by the names of its numbers.
+    """Keep the later of two measurements by one metric in one evaluation, each by the names of its numbers.
 
     An evaluation is known by what differs from the defaults, so one under the defaults of an older version gives way
     too.

@@ -46,7 +46,7 @@ class RunDirectory:
 
     @property
     def seed(self) -> int:
-        """Of its training."""
+        """The seed of its training."""
         return int(self.path.name.removeprefix("seed-"))
 
     @property

@@ -61,7 +61,7 @@ class Team:
         return self.rank == 0
 
     def highest(self, *values: float) -> list[float]:
-        """Of each value the largest that any process has."""
+        """Take the largest of each value over the processes."""
         if self.size == 1:
             return list(values)
         numbers = torch.tensor(values, dtype=torch.float64)

@@ -11,7 +11,7 @@ from fmbench.training.devices import rank
 
 
 class Gathered(DDPStrategy):
-    """A process a device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
+    """One process per device, without DistributedDataParallel around the module: the trainer adds up the gradients."""
 
     def setup_module(self, module: Module) -> Module:  # type: ignore[override]  # not wrapped
         """The module as it is."""

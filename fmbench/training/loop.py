@@ -66,7 +66,7 @@ class Trainer:
         self.team = Team(execution.devices)
         settings = self.settings
         self.rows = portions(method, settings.batch_size, self.team, execution.micro_batches)
-        self.model = self.fabric.setup_module(method)
+        self.method, self.model = method, self.fabric.setup_module(method)
         self.learners = Learners(method, settings)
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
@@ -150,6 +150,7 @@ class Trainer:
             with self.team.together(), self.learners.alone(player) as learner:
                 parts = self._descend(batch, player)
                 learner.weights.gather_gradient(len(parts))
+                self.method.before_step()
             # One sum of one vector, not DistributedDataParallel's buckets: a parameter without gradient needs no care.
             self.team.average(learner.weights.gradient)
             learner.step(rate, ema_decay(self.settings, step))

@@ -46,7 +46,7 @@ class TrainingSession:
 
     @property
     def device(self) -> str:
-        """Of this process."""
+        """The device of this process."""
         return devices.place(self.execution.device, self.execution.devices)
 
     def train(self, request: TrainingRequest, method: Method, directory: RunDirectory) -> None:

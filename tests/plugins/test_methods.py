@@ -91,6 +91,7 @@ class TestEveryMethod:
             optimiser.zero_grad()
             loss = method.loss(batch_of(shape))  # the same draw each time: it can be learnt
             loss.backward()
+            method.before_step()
             optimiser.step()
             losses.append(loss.item())
         assert loss.shape == ()

@@ -45,7 +45,7 @@ def evaluations_of(row: Row) -> Amount | None:
 
 
 def seconds_of(row: Row) -> Amount | None:
-    """Of training; without an interval, which would be that of whatever else the machine had to do."""
+    """The seconds of training; without an interval, which would be that of whatever else the machine had to do."""
     return None if row.train_seconds is None else Amount(row.train_seconds)
 
 

@@ -237,6 +237,6 @@ def sentences(order: Order, found: Sequence[Portrait]) -> Iterable[str]:
 
 
 def seeds(found: Sequence[Portrait]) -> Iterable[str]:
-    """Of which trainings."""
+    """Say which trainings are shown."""
     shown = sorted({portrait.run.seed for portrait in found})
     yield f"Training seed {shown[0]}." if len(shown) == 1 else "Training seeds: the first of each method."

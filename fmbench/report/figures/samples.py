@@ -106,7 +106,7 @@ def sets_of(order: Order) -> list[Set]:
 
 
 def panels(picture: Figure, n: int) -> list[Axes]:
-    """N axes without frames, ACROSS in a row; those that the last row lacks stay empty."""
+    """Lay out n axes without frames, ACROSS in a row; those that the last row lacks stay empty."""
     across = min(ACROSS, n)
     grid = picture.subplots(-(-n // across), across, squeeze=False)
     for axis in grid.flat:
