@@ -19,7 +19,7 @@ TRACKED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "fmbench", "plu
 
 
 def run(command, **more):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=600, check=False, **more)
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=900, check=False, **more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -21,7 +21,7 @@ def fmbench(*arguments, cwd, environ=None):
 
     done = subprocess.run(
         [sys.executable, "-m", "fmbench", *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **(environ or {})},
+        cwd=cwd, capture_output=True, text=True, timeout=900, check=False, env={**os.environ, **(environ or {})},
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

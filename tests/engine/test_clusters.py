@@ -83,7 +83,7 @@ class TestRay:
             assert numbers(tmp_path / "ray", run) == numbers(tmp_path / "here", run)
 
     def test_a_killed_process_is_a_failed_row_and_a_retry_resumes_it(self, cluster, tmp_path):
-        (run,) = tiny_plan("train.steps=40", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
+        (run,) = tiny_plan("train.steps=24", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
         monitor = WhileRunning(lambda status: os.kill(status.pid, signal.SIGKILL))
         assert not run_on(self.engine(), [run], tmp_path, monitor).complete
         directory = RunDirectory.of(tmp_path, run)
@@ -91,7 +91,7 @@ class TestRay:
         assert "SIGKILL" in directory.status().reason
         begun = directory.status().step
         assert begun > 0
-        (short,) = tiny_plan("train.steps=40", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
+        (short,) = tiny_plan("train.steps=24", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
         assert run_on(self.engine(), [short], tmp_path, retry=("failed",)).complete
 
     def test_a_hung_run_is_killed_and_frees_its_slot(self, cluster, tmp_path, monkeypatch):
@@ -119,7 +119,7 @@ class TestSlurm:
         assert numbers(tmp_path / "slurm", runs[0]) == numbers(tmp_path / "here", runs[0])
 
     def test_a_pre_empted_run_is_requeued_and_resumes(self, tmp_path):
-        (run,) = tiny_plan("train.steps=40", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
+        (run,) = tiny_plan("train.steps=24", plugins=PLUGINS, methods=["slow"], metrics=["nfe"])
         engine = Slurm(tmp_path, {}, None, cluster="local")
         seen = []
 

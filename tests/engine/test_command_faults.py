@@ -134,7 +134,7 @@ class TestCtrlC:
     def test_every_run_is_left_queued_with_its_checkpoint(self, tmp_path):
         process = started(tmp_path, "--seeds", "2", methods="slow", steps=600, steps_done=1)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=600)
         assert process.returncode == 130
         assert "stopping: every run writes a checkpoint; Ctrl-C again kills them" in said
         assert "interrupted: what was done is kept; the same command goes on from there" in said
@@ -155,7 +155,7 @@ class TestCtrlC:
             assert process.poll() is None
         time.sleep(2)  # it is waiting for its runs by then
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=20)  # sooner than the runs' grace of 30 seconds
+        process.communicate(timeout=26)  # sooner than the runs' grace of 30 seconds ends
         assert process.returncode == 130
         (run,) = find_runs(tmp_path / "results")
         assert (run.status().state, run.status().reason) == ("queued", "interrupted")

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from fmbench import commands
 from fmbench.engine import forkserver
-from fmbench.engine.forkclient import Server
+from fmbench.engine.forkclient import ForkServerClient
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
 from fmbench.registry.discovery import load_plugins
@@ -104,14 +104,14 @@ def test_a_child_whose_server_died_before_it_could_be_told_does_nothing(run, tmp
     asked = {"start": 1, "directory": str(directory.path), "devices": 1, "environment": {}}
     pid = os.fork()
     if pid == 0:
-        forkserver.Server(PLUGINS)._child(asked, directory, os.getpid())  # its parent is another process
+        forkserver.ForkServer(PLUGINS)._child(asked, directory, os.getpid())  # its parent is another process
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert not directory.output.exists()
     assert directory.status().state == "queued"
 
 
 def test_what_a_dead_server_never_heard_is_no_error():
-    server = Server([], 1)
+    server = ForkServerClient([], 1)
     while not list(server.listen(1.0)):
         continue
     server._process.send_signal(signal.SIGKILL)

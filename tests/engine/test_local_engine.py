@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -27,14 +28,14 @@ FAULTY = Path(__file__).with_name("faulty.py")
 PLUGINS = load_plugins([FAULTY], environ={})
 
 
-def run_on(engine, runs, root, **execution):
+def run_on(engine, runs, root, monitor=None, **execution):
     return commands.carry_out(
         commands.locate(runs, root),
         PLUGINS,
         results=root,
         engine=engine,
         execution=Execution("cpu", plugins=[FAULTY], **execution),
-        monitor=GridMonitor(Console(quiet=True)),
+        monitor=monitor or GridMonitor(Console(quiet=True)),
     )
 
 
@@ -47,13 +48,9 @@ def lives(pid):
 
 
 def test_every_fault_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path, monkeypatch):
-    pids = tmp_path / "pids"
-    monkeypatch.setenv("FMBENCH_TEST_PIDS", str(pids))
-    monkeypatch.setattr("fmbench.engine.local.GRACE", 1.0)
-    methods = ["segfault", "killed", "hangs", "raises", "diverges", "fm-ot"]
+    methods = ["segfault", "killed", "raises", "diverges", "fm-ot"]
     runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=methods, metrics=["nfe"])
-    engine = Local(slots_of(2, None, 1), plugins=[FAULTY], timeout=40)
-    outcome = run_on(engine, runs, tmp_path)
+    outcome = run_on(Local(slots_of(2, None, 1), plugins=[FAULTY]), runs, tmp_path)
     assert not outcome.complete
     ends = {row.label: (row.status, "; ".join(row.reasons)) for row in outcome.rows}
     assert ends["segfault"] == ("failed", "its process was killed by SIGSEGV")
@@ -61,13 +58,33 @@ def test_every_fault_is_a_row_with_its_reason_and_the_rest_goes_on(tmp_path, mon
         "failed",
         "its process was killed by SIGKILL, perhaps by the system for want of memory",
     )
-    assert ends["hangs"] == ("timeout", "took longer than --timeout allows")
     assert ends["raises"] == ("failed", "RuntimeError: a shape that does not fit (see log.txt)")
     assert ends["diverges"] == ("failed", "loss is nan at step 1")
     assert ends["fm-ot"] == ("done", "")
-    # The child that the hung run had started is gone with it.
+
+
+def test_a_run_that_hangs_is_ended_with_all_that_it_started(tmp_path, monkeypatch):
+    """Its time is up when it hangs, however long the machine took to get there."""
+    pids = tmp_path / "pids"
+    monkeypatch.setenv("FMBENCH_TEST_PIDS", str(pids))
+    monkeypatch.setattr("fmbench.engine.local.GRACE", 1.0)
+    runs = tiny_plan("train.steps=2", plugins=PLUGINS, methods=["hangs"], metrics=["nfe"])
+    engine = Local(slots_of(1, None, 1), plugins=[FAULTY], timeout=3600)
+
+    class Impatient(GridMonitor):
+        def look(self):
+            if pids.exists() and pids.read_text().strip():
+                for running in engine._running.values():
+                    running.deadline = running.deadline if running.overdue else 0.0
+
+    outcome = run_on(engine, runs, tmp_path, Impatient(Console(quiet=True)))
+    (row,) = outcome.rows
+    assert (row.status, row.reasons) == ("timeout", ("took longer than --timeout allows",))
     (child,) = map(int, pids.read_text().split())
-    assert not lives(child)
+    patience = time.monotonic() + 600
+    while lives(child):  # its signal is on the way
+        assert time.monotonic() < patience
+        time.sleep(0.05)
 
 
 def test_a_process_gives_the_numbers_of_this_one_and_slots_do_not_matter(tmp_path):

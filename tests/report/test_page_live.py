@@ -107,7 +107,7 @@ def server(tmp_path_factory, runs):
 
 def answer(server, path, host=None, method="GET"):
     port = server.server_address[1]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     connection.request(method, path, headers={"Host": host or f"127.0.0.1:{port}"})
     response = connection.getresponse()
     content = response.read().decode()
@@ -146,7 +146,7 @@ def test_the_command_prints_its_address_and_ends_by_an_interrupt(tmp_path):
     line = process.stdout.readline()
     assert "at http://127.0.0.1:" in line
     process.send_signal(signal.SIGINT)
-    out, error = process.communicate(timeout=60)
+    out, error = process.communicate(timeout=600)
     assert (process.returncode, out, error) == (130, "", "")
 
 
