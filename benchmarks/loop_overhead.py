@@ -43,7 +43,7 @@ def ours(run: RunRequest, folder: Path) -> float:
         Cost(),
     )
     trainer.run(Silent())
-    return trainer.progress.seconds
+    return trainer.state.seconds
 
 
 def bare(run: RunRequest) -> float:
