@@ -164,7 +164,7 @@ class Number:
         decimals: in text tables.
         better: the direction by which rows are ranked; "" where neither is better: such a number has no ranks.
         headline: whether a text table shows it unasked.
-        floor: what the number of the same name and "-floor" is measured on, where the metric gives one.
+        floor: what the number of the same name and "-floor" is measured on; "" where the metric gives none.
     """
 
     name: str
@@ -173,7 +173,7 @@ class Number:
     decimals: int = 3
     better: Better = ""
     headline: bool = True
-    floor: str = "Real data"
+    floor: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "label", self.label or self.name)

@@ -55,7 +55,7 @@ def floor_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
             spec = column.number
             beside = "; ".join(filter(None, [cell.family, *cell.warnings]))
             sentence = f"{spec.label} {cell.mean:.{spec.decimals}f}" + (f" ({beside})" if beside else "")
-            groups[spec.floor, column.n].append((order[base], sentence))
+            groups[spec.floor or "Real data", column.n].append((order[base], sentence))
     return [
         f"{whose} (n={n}) set the floor: {', '.join(text for _, text in sorted(sentences))}."
         for (whose, n), sentences in groups.items()

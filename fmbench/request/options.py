@@ -72,7 +72,7 @@ def validate(model: type[BaseModel], values: Mapping[str, Any], prefix: str) -> 
             known: Iterable[str] = model.model_fields
             raise unknown(f"key of {prefix}" if prefix else "key", key, known) from error
         name = f"{prefix}.{key}" if prefix else key
-        text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        text = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ").split(", unable to")[0]
         if first["type"] == "string_pattern_mismatch":
             text = "one of " + ", ".join(first["ctx"]["pattern"][2:-2].split("|"))
         raise FmbenchError(f"{name} = {shown(first['input'])}: must be {text}") from error
