@@ -15,7 +15,7 @@ from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, SamplerSpec, Spec
+from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, NetworkSpec, SamplerSpec, Spec
 
 KINDS = ("methods", "datasets", "networks", "metrics", "extractors", "samplers", "plugins")
 
@@ -84,6 +84,8 @@ def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
             "licence": spec.licence,
             "budget": dict(spec.budget),
         }
+    if isinstance(spec, NetworkSpec):
+        facts |= {"kinds": list(spec.kinds), "conditional": spec.conditional, "two_times": spec.two_times}
     if isinstance(spec, SamplerSpec):
         facts |= {"needs": spec.needs, "steps": spec.steps}
     if isinstance(spec, ExtractorSpec):
