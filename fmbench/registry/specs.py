@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from fmbench.errors import FmbenchError
 
 Scalar = bool | int | float | str
 
@@ -32,6 +34,11 @@ class Option:
     """Whether the value names a dataset whose density is known, or "normal" for the standard normal."""
     recorded: bool = True
     """Whether records have the option at its default too; False only where records from before there was it do not."""
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether its bounds keep it above zero."""
+        return (self.gt is not None and self.gt >= 0) or (self.ge is not None and self.ge > 0)
 
 
 @dataclass(frozen=True)
@@ -215,6 +222,13 @@ class MetricSpec(Spec):
         return likelihood and (not self.provides or self.provides in method.provides)
 
 
+Needs = Literal["velocity", "score", "data"]
+SAMPLER_KEYS = ("name", "steps", "options", "guidance", "rtol", "atol", "batch_size", "samples", "draws")
+"""The keys of the section `sampler` that are no sampler's own."""
+ZERO_IS_DEFAULT = ("corrections", "snr")
+"""Options of samplers of which records have a zero where a sampler has none."""
+
+
 @dataclass(frozen=True)
 class SamplerSpec(Spec):
     """A sampler: factory(method, x0, settings, generator) -> x1.
@@ -225,10 +239,28 @@ class SamplerSpec(Spec):
     Args:
         needs: what a method must provide for it: "velocity", "score" or "data".
         steps: the default number of steps; 0 where it chooses its own, by settings.rtol and settings.atol.
+
+    Raises:
+        FmbenchError: its name, what it needs, or the name of an option cannot be told from what all samplers have.
     """
 
-    needs: str = "velocity"
+    needs: Needs = "velocity"
     steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name == "native":
+            raise FmbenchError("sampler 'native': the word means a method's own sampler; choose another name")
+        if self.needs not in get_args(Needs):
+            raise FmbenchError(f"sampler {self.name!r} needs {self.needs!r}: choose from {', '.join(get_args(Needs))}")
+        for key, option in self.options.items():
+            if key in SAMPLER_KEYS:
+                raise FmbenchError(
+                    f"sampler {self.name!r}: sampler.{key} is every sampler's; give the option another name"
+                )
+            if key in ZERO_IS_DEFAULT and not option.is_positive:
+                raise FmbenchError(
+                    f"sampler {self.name!r}: sampler.{key} = 0 means the default; rename the option, or say gt=0"
+                )
 
     @property
     def adaptive(self) -> bool:

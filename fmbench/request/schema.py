@@ -75,6 +75,8 @@ class Sampler(Section):
     @classmethod
     def _gather(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Take the keys that are not every sampler's for options; zeros that only records have mean nothing."""
+        if not isinstance(given.get("options", {}), Mapping):
+            return given  # an error of the field
         known = {key: value for key, value in given.items() if key in cls.common_keys()}
         own = {**given.get("options", {}), **{key: given[key] for key in given if key not in cls.model_fields}}
         return {

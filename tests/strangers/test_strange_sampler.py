@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from fmbench import paths
+from fmbench.api import Option, SamplerSpec, hookimpl
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
-from fmbench.request.schema import Sampler
+from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import SAMPLER_KEYS, ZERO_IS_DEFAULT
+from fmbench.request.schema import ALWAYS_RECORDED, Sampler
 from fmbench.store.run import RunDirectory
 from fmbench.testing.oracles import oracle_method
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -76,11 +80,38 @@ def test_its_defaults_are_in_the_record(plugins):
         ("ordre=2", r"unknown key of sampler 'ordre'. Did you mean 'order'\?"),
         ("snr=0.1", r"sampler.snr: ab does not read it; those that do: pc, pc-em, langevin"),
         ("name=abb", r"unknown sampler 'abb'. Did you mean 'ab'\?"),
+        ("options=3", r"sampler.options = 3: must be a valid dictionary"),
     ],
 )
 def test_what_it_does_not_accept_is_one_line(plugins, key, text):
     with pytest.raises(FmbenchError, match=text):
         plan(plugins, "sampler.name=ab", f"sampler.{key}", methods=["fm-ot"])
+
+
+@pytest.mark.parametrize(
+    ("spec", "text"),
+    [
+        ({"name": "native"}, "sampler 'native': the word means"),
+        ({"needs": "velocty"}, "needs 'velocty': choose from velocity, score, data"),
+        ({"options": {"rtol": Option(default=0.5, help="")}}, "sampler.rtol is every sampler's"),
+        ({"options": {"snr": Option(default=0.5, ge=0, help="")}}, "sampler.snr = 0 means the default"),
+    ],
+)
+def test_a_spec_whose_keys_would_mean_two_things_is_broken(spec, text):
+    @hookimpl
+    def fmbench_samplers():
+        return [SamplerSpec(**{"name": "odd", "factory": "x:y", **spec})]
+
+    loaded = Plugins()
+    loaded.register(SimpleNamespace(fmbench_samplers=fmbench_samplers), name="odd")
+    (broken,) = loaded.broken
+    assert (broken.name, broken.stage) == ("odd", "call")
+    assert text in broken.error
+
+
+def test_the_keys_of_the_section_are_those_that_no_option_may_have():
+    assert set(SAMPLER_KEYS) == set(Sampler.model_fields)
+    assert set(ZERO_IS_DEFAULT) == set(ALWAYS_RECORDED)
 
 
 def test_it_is_listed_and_explained(capsys):
