@@ -79,14 +79,8 @@ class Sampler(Section):
             return given  # an error of the field
         known = {key: value for key, value in given.items() if key in cls.common_keys()}
         own = {**given.get("options", {}), **{key: given[key] for key in given if key not in cls.model_fields}}
-        return {
-            **known,
-            "options": {
-                key: own[key]
-                for key in own
-                if not (key in ALWAYS_RECORDED and re.fullmatch(r"0+(\.0*)?", str(own[key])))
-            },
-        }
+        zeros = {key for key in own.keys() & ALWAYS_RECORDED.keys() if re.fullmatch(r"0+(\.0*)?", str(own[key]))}
+        return {**known, "options": {key: value for key, value in own.items() if key not in zeros}}
 
     @model_serializer(mode="wrap")
     def _spread(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
