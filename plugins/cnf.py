@@ -72,7 +72,7 @@ class CNF(FlowMethod):
         return output.to(x.dtype)
 
     def source(self, n: int, generator: torch.Generator) -> Tensor:
-        """Draw n points of N(0, I); (n, *state_shape), float64."""
+        """N points of N(0, I); (n, *state_shape), float64."""
         return torch.randn(n, *self.state_shape, generator=generator, device=generator.device, dtype=torch.float64)
 
     def source_log_prob(self, x: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ class ANODE(CNF):
         return self._objective(joint, batch) + batch.mine(log_q).mean() / self.task.dimension
 
     def sample(self, n: int, settings: Sampler, generator: torch.Generator) -> Tensor:
-        """Draw n samples by a named sampler in the joint space, without a; (n, *shape), float64."""
+        """N samples by a named sampler in the joint space, without a; (n, *shape), float64."""
         return super().sample(n, settings, generator)[:, : self.task.shape[0]]
 
     def log_prob(self, x: Tensor, settings: LikelihoodSettings, generator: torch.Generator) -> LogDensity:

@@ -54,7 +54,7 @@ class GaussianMixture(_Fitted):
         self.factors = torch.linalg.cholesky(torch.from_numpy(fit.covariances_)).to(device)
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
-        """Draw n points; (n, *shape), float64."""
+        """N draws; (n, *shape), float64."""
         del settings
         which = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         white = torch.randn(
@@ -95,7 +95,7 @@ class Copycat(_Fitted):
         self.memory = preparation.x
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
-        """Draw n training points with replacement."""
+        """N training points, drawn with replacement."""
         del settings
         return self.memory[
             torch.randint(0, len(self.memory), (n,), generator=generator, device=generator.device)

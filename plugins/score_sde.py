@@ -60,7 +60,7 @@ class ScoreFlow(VPSDE):
         return (1 - self._inverse(total)).clamp(path.t_min, path.t_max)
 
     def _integral(self, s: Tensor) -> Tensor:
-        """Compute T(s), the integral of beta from the data end, s = 1 - t."""
+        """T(s), the integral of beta from the data end, s = 1 - t."""
         path = self.path
         return 0.5 * s * s * (path.beta_max - path.beta_min) + s * path.beta_min
 

@@ -26,7 +26,7 @@ class Ladder(paths.VE):
         return level.double() / (self.count - 1)
 
     def levels(self, n: int) -> Tensor:
-        """Choose n of the levels, evenly chosen, both ends among them.
+        """N of the levels, evenly chosen, both ends among them.
 
         Raises:
             FmbenchError: there are fewer.
