@@ -13,6 +13,10 @@ class FmbenchError(Exception):
     """
 
 
+class ContractError(FmbenchError):
+    """What a plugin brought is not what docs/plugins.md asks of it: one line that names it and what is wrong."""
+
+
 class DivergedError(Exception):
     """Training met a loss that is not finite; the run becomes a failed row.
 

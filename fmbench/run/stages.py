@@ -12,7 +12,7 @@ import torch
 from msgspec import structs
 
 from fmbench import provenance
-from fmbench.data.base import Dataset
+from fmbench.data import checks
 from fmbench.errors import DivergedError
 from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
@@ -93,8 +93,13 @@ def share_training(request: TrainingRequest, directory: RunDirectory, plugins: P
 def session_for(
     request: TrainingRequest, plugins: Plugins, execution: Execution, progress: Progress
 ) -> TrainingSession:
-    """The data, and everything else that a training needs."""
-    dataset: Dataset = plugins.datasets.get(request.dataset.name).load()(**request.dataset.options)
+    """The data, and everything else that a training needs.
+
+    Raises:
+        FmbenchError: the data are not what their spec says.
+    """
+    spec = plugins.datasets.get(request.dataset.name)
+    dataset = checks.check(spec.load()(**request.dataset.options), spec)
     return TrainingSession(dataset, plugins, execution, progress)
 
 
@@ -124,7 +129,11 @@ def _train_and_evaluate(
         if wanted:
             directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
             evaluation = evaluation_of(run, directory, plugins, session)
-            evaluate(run, directory, evaluation, plugins.metrics, wanted)
+
+            def again(run: RunRequest = run) -> Evaluation:
+                return evaluation_of(run, directory, plugins, session_for(request, plugins, execution, reporter))
+
+            evaluate(run, directory, evaluation, again, plugins.metrics, wanted)
             cost = {
                 "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
                 "peak_memory_bytes": provenance.peak_memory(execution.device),
