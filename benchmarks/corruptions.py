@@ -16,6 +16,7 @@ from fmbench.data import fashion_mnist
 from fmbench.data.base import Dataset
 from fmbench.metrics.features import Features, sufficient
 from fmbench.metrics.frechet import frechet_distance
+from fmbench.metrics.seals import Seals
 from fmbench.registry.discovery import load_plugins
 
 SEED = 0
@@ -70,7 +71,7 @@ def distances(name: str) -> dict[str, tuple[int, float]]:
     plugins = load_plugins(environ={})
     spec = plugins.datasets.get(name)
     dataset = spec.load()()
-    features = Features.of(plugins.extractors.get(spec.features), dataset, torch.device("cpu"))
+    features = Features.of(plugins.extractors.get(spec.features), dataset, torch.device("cpu"), Seals())
     return {
         what: (len(images), frechet_distance(sufficient(features(images), features.extractor), features.reference))
         for what, images in corruptions(dataset).items()

@@ -228,5 +228,13 @@ class Method(nn.Module, ABC):
         progress: float = 0.0,
         player: int = 0,
     ) -> Tensor:
-        """The loss of a batch; what wrappers for devices and precision call."""
-        return self.players()[player].loss(Batch(x, labels, generator, companions, rows, step, progress))
+        """The loss of a batch; what wrappers for devices and precision call.
+
+        Raises:
+            TypeError: the loss is no scalar.
+        """
+        loss = self.players()[player].loss(Batch(x, labels, generator, companions, rows, step, progress))
+        if not isinstance(loss, Tensor) or loss.ndim:
+            found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
+            raise TypeError(f"the loss of {type(self).__name__} is {found}, not a scalar: return its mean")
+        return loss

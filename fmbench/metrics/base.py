@@ -15,13 +15,14 @@ from torch import Tensor
 
 from fmbench import provenance
 from fmbench.data.base import Dataset
-from fmbench.errors import FmbenchError, SolverError, Unavailable
+from fmbench.errors import ContractError, FmbenchError, SolverError, Unavailable
 from fmbench.methods.base import Method
 from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.features import Features
+from fmbench.metrics.seals import Seals
 from fmbench.progress import Progress
 from fmbench.registry.names import Registry
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec
+from fmbench.registry.specs import FLOOR, DatasetSpec, ExtractorSpec, MethodSpec
 from fmbench.request.schema import Sampler
 from fmbench.seeding import stream
 from fmbench.solvers.nfe import Count, counted
@@ -90,6 +91,7 @@ class Evaluation:
         device: where to compute.
         progress: told of progress.
         snapshots: weights kept during training, where any were.
+        seals: what metrics share, so that one that changes it is found out.
     """
 
     method: Method
@@ -102,6 +104,7 @@ class Evaluation:
     device: torch.device
     progress: Progress
     snapshots: Sequence[Snapshot] = ()
+    seals: Seals = field(default_factory=Seals)
     _sets: dict[int, Samples] = field(default_factory=dict)
     _features: dict[str, Features] = field(default_factory=dict)
     _kept: dict[str, np.ndarray] = field(default_factory=dict)
@@ -142,6 +145,7 @@ class Evaluation:
         """One of `samples`, for a metric that needs no more."""
         if index not in self._sets:
             self._sets[index] = self.draw(index)
+            self.seals.add("the samples", self._sets[index].raw)
         return self._sets[index]
 
     def first_drawn(self) -> Samples | None:
@@ -159,6 +163,7 @@ class Evaluation:
             changes: to the sampler, as name="euler", steps=10.
 
         Raises:
+            ContractError: the method gives something else than so many points of the data's shape.
             SolverError: a sample is not finite.
         """
         sampler = self.sampler.model_copy(update=changes)
@@ -172,8 +177,7 @@ class Evaluation:
             generator = self.stream("sample", batch) if index == 0 else self.stream("sample", batch, "set", index)
             with counted(method) as count:
                 x = method.sample(size, sampler, generator)
-            if not torch.isfinite(x).all():  # as levels they would look like black pixels
-                raise SolverError(f"{sampler.name} drew samples that are not finite")
+            check_samples(x, (size, *self.dataset.shape), self.method_spec.name, sampler.name)
             parts.append(self.dataset.transform.decode(x.double()).cpu())
             nfe.append(round(count.rows / size, 6))  # shares of a call add up to whole ones but for rounding
             total.add(count)
@@ -199,8 +203,23 @@ class Evaluation:
             Unavailable: they are not here.
         """
         if name not in self._features:
-            self._features[name] = Features.of(self.extractors.get(name), self.dataset, self.device)
+            self._features[name] = Features.of(self.extractors.get(name), self.dataset, self.device, self.seals)
         return self._features[name]
+
+
+def check_samples(x: Any, shape: tuple[int, ...], method: str, sampler: str) -> None:
+    """Whether a method gave the points that it was asked for.
+
+    Raises:
+        ContractError: it gave something else.
+        SolverError: one is not finite.
+    """
+    if not isinstance(x, Tensor) or x.shape != shape or not x.is_floating_point():
+        found = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise ContractError(f"method {method!r}: sample({shape[0]}, ...) by {sampler} gave {found}, not points {shape}")
+    if not torch.isfinite(x).all():  # as levels they would look like black pixels
+        bad = int((~torch.isfinite(x.flatten(1)).all(dim=1)).sum())
+        raise SolverError(f"{sampler} drew samples of which {bad} of {len(x)} are not finite")
 
 
 def on_features(
@@ -220,6 +239,14 @@ class Metric(ABC):
     @abstractmethod
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The numbers, each with its unit, family and size."""
+
+
+def floors(names: Sequence[str], measure: Callable[[], Sequence[MetricValue]]) -> list[MetricValue]:
+    """What real data reach in some numbers; without them, as of a small test split, the numbers themselves stand."""
+    try:
+        return list(measure())
+    except Unavailable as reason:
+        return [MetricValue(f"{name}{FLOOR}", None, reason=str(reason)) for name in names]
 
 
 def over_sets(each: Sequence[MetricValue]) -> MetricValue:

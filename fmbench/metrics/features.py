@@ -13,6 +13,7 @@ from fmbench.data.base import Dataset
 from fmbench.errors import Unavailable
 from fmbench.metrics.extractors import Extractor, load_extractor
 from fmbench.metrics.frechet import Accumulator, Statistics
+from fmbench.metrics.seals import Seals
 from fmbench.registry.specs import ExtractorSpec
 
 KEPT = 10_000  # vectors kept for the metrics that compare points; statistics are over all of them
@@ -40,17 +41,18 @@ class Features:
 
     extractor: Extractor
     dataset: Dataset
+    seals: Seals = field(default_factory=Seals)
     _sets: dict[int, tuple[Tensor, FeatureSet]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, spec: ExtractorSpec, dataset: Dataset, device: torch.device) -> Features:
+    def of(cls, spec: ExtractorSpec, dataset: Dataset, device: torch.device, seals: Seals) -> Features:
         """With the extractor of a spec.
 
         Raises:
             FmbenchError: its weights are not what they should be.
             Unavailable: its weights are not here.
         """
-        return cls(load_extractor(spec, device), dataset)
+        return cls(load_extractor(spec, device), dataset, seals)
 
     def __call__(self, images: Tensor) -> FeatureSet:
         """Compute the features of raw images (n, channels, height, width); those of the same tensor are computed once.
@@ -62,6 +64,7 @@ class Features:
         known = self._sets.get(id(images))  # the tensor is kept beside, so that its id stays its own
         if known is None:
             known = self._sets[id(images)] = images, self.compute(images)
+            self.seals.add("the features", known[1].rows)
         return known[1]
 
     @cached_property

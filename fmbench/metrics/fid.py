@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, on_features, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, floors, on_features, over_sets
 from fmbench.metrics.features import Features, FeatureSet, few, sufficient
 from fmbench.metrics.frechet import Statistics, frechet_distance, statistics
 
@@ -25,10 +25,7 @@ class FID(Metric):
         """FID, its floor, and how many times the floor it is."""
         features = evaluation.features(self.features)
         fid = over_sets([self._value("fid", features(sample_set.raw), features) for sample_set in evaluation.samples])
-        try:
-            floor = self._value("fid-floor", features.test, features)
-        except Unavailable as reason:  # a small test split: FID stands without a floor
-            return [fid, MetricValue("fid-floor", None, reason=str(reason))]
+        (floor,) = floors(["fid"], lambda: [self._value("fid-floor", features.test, features)])
         values = [fid, floor]
         if fid.value is not None and floor.value:
             error = None if fid.error is None else fid.error / floor.value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, mean_and_error, on_features, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, floors, mean_and_error, on_features, over_sets
 from fmbench.metrics.features import Features
 from fmbench.metrics.ustatistics import mmd2
 
@@ -30,7 +30,7 @@ class KID(Metric):
         kid = over_sets(
             [self._value("kid", features(sample_set.raw).rows, features) for sample_set in evaluation.samples]
         )
-        return [kid, self._value("kid-floor", features.test.rows, features)]
+        return [kid, *floors(["kid"], lambda: [self._value("kid-floor", features.test.rows, features)])]
 
     @staticmethod
     def _value(name: str, rows: Tensor, features: Features) -> MetricValue:

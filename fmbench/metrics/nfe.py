@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from fmbench.methods.base import Method
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
 from fmbench.solvers.nfe import Count, counted
 from fmbench.solvers.per_sample import solve_each
@@ -35,7 +38,8 @@ class NFE(Metric):
             )
             for sample_set in sets
         ]
-        return [MetricValue("nfe", sum(nfe) / len(nfe), n=n, details=details), over_sets(cost)]
+        calls = MetricValue("nfe", sum(nfe) / len(nfe), n=n, details=details)
+        return [if_counted(calls, evaluation.method), over_sets(cost)]
 
 
 class PerSampleNFE(Metric):
@@ -58,4 +62,13 @@ class PerSampleNFE(Metric):
         _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)
         nfe = count.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice
         details = {"min": float(nfe.min()), "max": float(nfe.max()), "std": float(nfe.std())}
-        return [MetricValue("nfe-per-sample", float(nfe.mean()), n=self.samples, details=details)]
+        calls = MetricValue("nfe-per-sample", float(nfe.mean()), n=self.samples, details=details)
+        return [if_counted(calls, evaluation.method)]
+
+
+def if_counted(calls: MetricValue, method: Method) -> MetricValue:
+    """A number of network evaluations; missing where it is none, and the method has weights that it must have used."""
+    if calls.value or not any(True for _ in method.parameters()):
+        return calls
+    reason = "no call of a network was counted: build it by task.build_network()"
+    return replace(calls, value=None, reason=reason)

@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset
-from fmbench.errors import Unavailable
+from fmbench.errors import ContractError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
+from fmbench.metrics.nfe import if_counted
+from fmbench.registry.specs import IMPOSSIBLE
 from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.solvers.nfe import Count, counted
 
+IMPOSSIBLE_BELOW = -3  # standard errors of the gap to the truth
 TIGHTER = 0.1  # tolerances of the check, by those of the number
 HALVING = 1e-3  # bits/dim that halving a fixed step may move an NLL by: coarse steps report better than the truth
 
@@ -59,11 +62,10 @@ class NLL(Metric):
         with counted(evaluation.method) as count:
             density = self._density(evaluation, len(dataset.test), self.settings, self.batch_size)
         log_prob = density.value
-        if len(log_prob) != len(dataset.test):
-            raise AssertionError(f"scored {len(log_prob)} of {len(dataset.test)} test points")
         each = in_units(log_prob, dataset)
         details = self._work(count, len(each)) | (self._solver_error(evaluation, each) if family == "pf-ode" else {})
         calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
+        calls = if_counted(calls, evaluation.method)
         error = None
         if density.error is not None:
             nats = density.error.double().square().sum().sqrt() / len(each)
@@ -73,6 +75,9 @@ class NLL(Metric):
             gap = dataset.density.log_prob(dataset.test) - log_prob.cpu()
             standard_error = float(gap.std()) / math.sqrt(len(gap))
             values.append(MetricValue("nll-gap", float(gap.mean()), standard_error, "nats", family, len(gap)))
+            # The mean of the gap is a divergence, which is never negative. A cut series is marked as that.
+            if float(gap.mean()) < IMPOSSIBLE_BELOW * standard_error and family != "truncated":
+                values = [replace(value, family=IMPOSSIBLE) for value in values]
         return values
 
     def _density(self, evaluation: Evaluation, n: int, settings: LikelihoodSettings, batch_size: int) -> LogDensity:
@@ -90,7 +95,9 @@ class NLL(Metric):
         generator = evaluation.stream("likelihood", index)
 
         def draw() -> LogDensity:
-            return evaluation.method.log_prob(transform.encode(raw, generator), settings, generator)
+            found = evaluation.method.log_prob(transform.encode(raw, generator), settings, generator)
+            check_density(found, len(raw), evaluation.method_spec.name)
+            return found
 
         density = mean_over_draws(draw, self.draws if evaluation.dataset.discrete else 1)
         return LogDensity(density.value + transform.log_jacobian(evaluation.dataset.dimension), density.error)
@@ -154,6 +161,17 @@ class VariationalBound(Metric):
             evaluation.progress.update(min(len(dataset.test), (index + 1) * self.batch_size))
         each = in_units(dataset.transform.log_jacobian(dataset.dimension) - torch.cat(parts), dataset)
         return [MetricValue("vlb", float(each.mean()), None, unit_of(dataset), "vlb", len(each))]
+
+
+def check_density(found: Any, n: int, method: str) -> None:
+    """Whether a method gave the log-densities that it was asked for.
+
+    Raises:
+        ContractError: it gave something else.
+    """
+    if not isinstance(found, LogDensity) or found.value.shape != (n,):
+        what = f"values of shape {tuple(found.value.shape)}" if isinstance(found, LogDensity) else type(found).__name__
+        raise ContractError(f"method {method!r}: log_prob of {n} points gave {what}, not a LogDensity of shape ({n},)")
 
 
 def in_units(log_prob: Tensor, dataset: Dataset) -> Tensor:

@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import Unavailable
-from fmbench.metrics.base import Evaluation, Metric, MetricValue, on_features, over_sets
+from fmbench.metrics.base import Evaluation, Metric, MetricValue, floors, on_features, over_sets
 from fmbench.metrics.features import Features
+from fmbench.registry.specs import FLOOR
 
 NAMES = ("precision", "recall", "density", "coverage")
 BLOCK = 1000  # rows of a distance matrix held at once
+ROUNDING = 1e-6  # by the size of the features: a distance of equal ones
 
 
 class PRDC(Metric):
@@ -30,9 +32,8 @@ class PRDC(Metric):
         """The four shares (density may exceed one), and those of the held-out images."""
         features = evaluation.features(self.features)
         sets = [self._values(features(sample_set.raw).rows, "", features) for sample_set in evaluation.samples]
-        return [over_sets(each) for each in zip(*sets, strict=True)] + self._values(
-            features.test.rows, "-floor", features
-        )
+        values = [over_sets(each) for each in zip(*sets, strict=True)]
+        return values + floors(NAMES, lambda: self._values(features.test.rows, FLOOR, features))
 
     def _values(self, rows: Tensor, suffix: str, features: Features) -> list[MetricValue]:
         numbers = prdc(features.train.rows.double(), rows.double(), self.neighbours)
@@ -44,11 +45,15 @@ def prdc(real: Tensor, generated: Tensor, neighbours: int) -> tuple[float, float
     """Precision, recall, density and coverage of generated (m, d) against real features (n, d).
 
     Raises:
-        Unavailable: a set has no more than k members.
+        Unavailable: a set has no more than k members, or most of its members have k copies: no neighbourhoods.
     """
     if min(len(real), len(generated)) <= neighbours:
         raise Unavailable(f"{min(len(real), len(generated))} images are too few for {neighbours} neighbours")
     real_radius, generated_radius = radius(real, neighbours), radius(generated, neighbours)
+    nothing = ROUNDING * float(real.square().sum(dim=1).mean().sqrt())
+    for name, reach in {"real": real_radius, "generated": generated_radius}.items():
+        if float(reach.median()) <= nothing:
+            raise Unavailable(f"most {name} images are the same as {neighbours} others: they have no neighbourhoods")
     inside = torch.zeros(len(generated), dtype=torch.long)
     recalled = covered = 0
     for block, reach in zip(real.split(BLOCK), real_radius.split(BLOCK), strict=True):

@@ -156,6 +156,8 @@ class NetworkSpec(Spec):
     two_times: bool = False
 
 
+IMPOSSIBLE = "impossible"  # the family of a likelihood that is higher than the true density's
+
 Better = Literal["lower", "higher", ""]
 FLOOR = "-floor"  # ends the name of the number that a perfect model would get
 

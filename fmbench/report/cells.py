@@ -9,11 +9,17 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from fmbench.errors import FmbenchError
-from fmbench.registry.specs import Number
+from fmbench.registry.specs import IMPOSSIBLE, Number
 from fmbench.report.numbers import number
 from fmbench.request.schema import canonical
 from fmbench.store.files import parse_json
 from fmbench.store.records import TableRecord
+
+BIASED: Mapping[str, str] = {
+    "truncated": "from a truncated power series, hence biased and not ranked",
+    IMPOSSIBLE: "above the true density by more than 3 standard errors, which no density is, hence not ranked",
+}
+"""Families of likelihoods that are wrong, and why."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +88,8 @@ class Cell:
 
     @property
     def biased(self) -> bool:
-        """Whether it is a likelihood with a cut power series: shown, but compared with none."""
-        return "truncated" in self.family.split("/")
+        """Whether it is a likelihood that is wrong in a known direction: shown, but compared with none."""
+        return not BIASED.keys().isdisjoint(self.family.split("/"))
 
 
 class ColumnAndSampler(NamedTuple):

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from fmbench.report.cells import Column
+from fmbench.report.cells import BIASED, Column
 from fmbench.report.columns import DAGGER, told_apart
 from fmbench.report.compare import RanksByColumn
 from fmbench.report.table import Row
@@ -18,22 +18,21 @@ EXACT, ODE = "exact", "pf-ode"
 def family_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:
     """Which densities are exact, which are of an ODE, and which are biased."""
     kinds: dict[str, list[str]] = defaultdict(list)
-    biased = []
+    biased: dict[str, list[str]] = defaultdict(list)
     for row in rows:
         cell = next((row.cells[column] for column in columns if column.name == "nll" and column in row.cells), None)
         if cell is not None and cell.biased:
-            biased.append(row.label)
+            for family in BIASED.keys() & set(cell.family.split("/")):
+                biased[family].append(row.label)
         elif cell is not None:
             kinds[cell.family].append(row.label)
     lines = []
     if EXACT in kinds and ODE in kinds:
         rest = f"the rest without {DAGGER}" if biased else "the rest"
         lines.append(f"NLL: exact for {', '.join(kinds[EXACT])}; along the probability-flow ODE for {rest}.")
-    if biased:
-        lines.append(
-            f"{DAGGER} NLL of {', '.join(biased)}: from a truncated power series, hence biased and not ranked."
-        )
-    return lines
+    return lines + [
+        f"{DAGGER} NLL of {', '.join(biased[family])}: {BIASED[family]}." for family in BIASED if family in biased
+    ]
 
 
 def error_lines(rows: Sequence[Row], columns: Sequence[Column]) -> list[str]:

@@ -198,6 +198,11 @@ def slug_of(overrides: Mapping[str, Scalar]) -> str:
     return re.sub(r"[^A-Za-z0-9_.=+-]", "_", text)[:48]
 
 
+def label_of(overrides: Mapping[str, Scalar]) -> str:
+    """A name for a file of what was measured so: readable, and its own for each mapping; "" for no overrides."""
+    return f"{slug_of(dict(sorted(overrides.items())))}-{digest(overrides)[:6]}" if overrides else ""
+
+
 def canonical(value: Any) -> str:
     """JSON with one spelling: sorted keys, no spaces, no infinities."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

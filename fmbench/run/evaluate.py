@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import numpy as np
+import torch
 from msgspec import structs
 from torch import Tensor
 
 from fmbench.errors import FmbenchError, SolverError, Unavailable
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
-from fmbench.registry.builtin.numbers import NUMBERS
 from fmbench.registry.names import Registry
+from fmbench.registry.plugins import describe
 from fmbench.registry.specs import MetricSpec
-from fmbench.request.schema import RunRequest, slug_of
+from fmbench.request.schema import RunRequest, label_of
+from fmbench.run.recording import checked, records
 from fmbench.store import files, pictures
 from fmbench.store.coverage import inapplicable, measured
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
@@ -31,14 +31,28 @@ def evaluate(
     run: RunRequest,
     directory: RunDirectory,
     evaluation: Evaluation,
+    again: Callable[[], Evaluation],
     metrics: Registry[MetricSpec],
     wanted: Iterable[str],
 ) -> None:
-    """Measure the metrics that are wanted; every number is written as soon as it is known."""
+    """Measure the metrics that are wanted; every number is written as soon as it is known.
+
+    A metric that fails costs its own cell. One that changes what all are shown costs its own cell too: the rest are
+    shown the same weights, data and samples as if it had not been there.
+
+    Args:
+        run: what is asked.
+        directory: where it lives.
+        evaluation: what metrics are shown.
+        again: gives the same afresh.
+        metrics: to choose from.
+        wanted: their names.
+    """
     directory.add_metrics(
         MetricRecord(metric=name, name=name, value=None, evaluation=run.evaluation_overrides, reason=NOT_APPLICABLE)
         for name in inapplicable(run, directory)
     )
+    evaluation = sealed(evaluation)
     kept = False
     for name in wanted:
         known = measured(run, directory.metrics(), name)
@@ -48,13 +62,14 @@ def evaluate(
             directory.add_metrics(structs.replace(record, evaluation=run.evaluation_overrides) for record in same)
             continue
         spec = metrics.get(name)
-        metric: Metric = spec.load()(**run.evaluation.metrics[name])
         begun, measured_at = time.perf_counter(), datetime.now(UTC).isoformat()
-        try:
-            values = metric.measure(evaluation)
-        except (Unavailable, SolverError, FmbenchError) as error:
-            values = [MetricValue(name, None, reason=str(error))]
+        values = measure(spec, run, evaluation, directory)
         cost = round(time.perf_counter() - begun, 3)
+        changed = evaluation.seals.broken()
+        if changed:
+            what = " and ".join(changed)
+            values = missing(spec, f"metric {name!r} changed {what} that all metrics are shown: it must work on copies")
+            evaluation = sealed(again())
         drawn = evaluation.first_drawn()
         if drawn is not None and not kept:  # first: once its numbers stand, nobody draws them again
             keep_samples(run, directory, drawn.raw[: SHOWN[evaluation.dataset_spec.kind]])
@@ -63,45 +78,46 @@ def evaluate(
         directory.add_metrics(records(run, spec, values, seconds=cost, measured_at=measured_at))
 
 
-def records(run: RunRequest, metric: MetricSpec, values: Iterable[MetricValue], **facts: Any) -> list[MetricRecord]:
-    """Values with the protocol that they were measured under; one that is not finite is missing, and says so.
-
-    A stranger's metric may give NumPy's numbers, or tensors: they are written as numbers. What its spec says of a
-    number is written beside it, for tables are made without the plugin.
-    """
-    common = {"protocol": run.evaluation.protocol(metric.name), "evaluation": run.evaluation_overrides, **facts}
-    return [MetricRecord(metric=metric.name, **common, **described(value, metric)) for value in values]
+def sealed(evaluation: Evaluation) -> Evaluation:
+    """The same, with a note of what its weights and its data are."""
+    data = evaluation.dataset
+    evaluation.seals.add("the weights", *evaluation.method.state_dict().values())
+    evaluation.seals.add("the data", data.train, data.test)
+    return evaluation
 
 
-def described(value: MetricValue, metric: MetricSpec) -> dict[str, Any]:
-    """The fields of a value, with what its metric's spec says of it."""
-    value = plain(value) if finite(value) else replace(value, value=None, reason=f"is {value.value}")
-    declared = metric.number(value.name)
-    if declared is None:
-        return vars(value)
-    own = {} if declared.name in NUMBERS else {"number": declared}
-    return {**vars(value), "unit": value.unit or declared.unit, **own}
+def measure(
+    spec: MetricSpec, run: RunRequest, evaluation: Evaluation, directory: RunDirectory
+) -> Sequence[MetricValue]:
+    """A metric's numbers, or the reason why there are none: whatever it raises is its own cell's reason."""
+    try:
+        metric: Metric = spec.load()(**run.evaluation.metrics[spec.name])
+        with torch.enable_grad():  # restored at the end, whatever it sets
+            return checked(metric.measure(evaluation), spec)
+    except (Unavailable, SolverError, FmbenchError) as error:
+        return missing(spec, str(error))
+    except Exception as error:  # noqa: BLE001 - a stranger's metric or method may raise anything
+        with directory.log.open("a") as log:
+            log.write(f"{spec.name}:\n{traceback.format_exc()}\n")
+        return missing(spec, f"metric {spec.name!r} failed: {describe(error)} (see log.txt)")
+    finally:
+        evaluation.method.eval().requires_grad_(requires_grad=False)
 
 
-def plain(value: MetricValue) -> MetricValue:
-    """A value with Python's numbers."""
-    number, error = (None if part is None else float(part) for part in (value.value, value.error))
-    return replace(value, value=number, error=error, n=int(value.n))
-
-
-def finite(value: MetricValue) -> bool:
-    """Whether a number is one, or is missing already."""
-    return value.value is None or math.isfinite(value.value)
+def missing(spec: MetricSpec, reason: str) -> list[MetricValue]:
+    """No number, and why."""
+    return [MetricValue(spec.name, None, reason=reason)]
 
 
 def keep_samples(run: RunRequest, directory: RunDirectory, raw: Tensor) -> None:
     """A few samples as raw data, for pictures."""
-    path = directory.samples_by(run.evaluation.sampler.name, run.evaluation.sampler.steps)
+    sampler = run.evaluation.sampler
+    path = directory.samples_by(sampler.name, sampler.steps, run.evaluation_overrides)
     files.write_atomically(path, lambda stream: np.save(stream, raw.numpy(), allow_pickle=False))
 
 
 def keep_pictures(run: RunRequest, directory: RunDirectory, metric: str, arrays: Mapping[str, np.ndarray]) -> None:
     """What a metric left, if anything, under its name and what sets the evaluation apart from the default one."""
     if arrays:
-        label = "-".join(filter(None, [metric, slug_of(run.evaluation_overrides)]))
+        label = "-".join(filter(None, [metric, label_of(run.evaluation_overrides)]))
         pictures.write(directory.pictures / f"{label}{pictures.SUFFIX}", arrays)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import starmap
 from pathlib import Path
 from typing import Any, Literal
 
 from fmbench.errors import FmbenchError
-from fmbench.request.schema import RunRequest, TrainingRequest
+from fmbench.registry.specs import Scalar
+from fmbench.request.schema import RunRequest, TrainingRequest, label_of
 from fmbench.store import files
 from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade
@@ -90,9 +91,18 @@ class RunDirectory:
         """Folder of what metrics leave for pictures."""
         return self.path / "pictures"
 
-    def samples_by(self, sampler: str, steps: int) -> Path:
-        """The file of the samples that a sampler drew in so many steps; 0 of an adaptive one."""
-        return self.samples / (f"{sampler}-{steps}.npy" if steps else f"{sampler}.npy")
+    def samples_by(self, sampler: str, steps: int, overrides: Mapping[str, Scalar]) -> Path:
+        """The file of the samples of an evaluation.
+
+        Args:
+            sampler: that drew them.
+            steps: in which; 0 of an adaptive one.
+            overrides: how the evaluation differs from the default one, by dotted key.
+        """
+        apart = {key: value for key, value in overrides.items() if key.startswith("sampler.")}
+        for shared in ("name", "steps", "samples", "draws"):  # in the file's name, or the first samples are the same
+            apart.pop(f"sampler.{shared}", None)
+        return self.samples / f"{'-'.join(filter(None, [sampler, str(steps or ''), label_of(apart)]))}.npy"
 
     @property
     def log(self) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from fmbench.data.base import Dataset
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution as Execution  # a part of this module's interface
 from fmbench.methods.base import Method, Preparation, Task, load_dataset
+from fmbench.networks.trial import try_network
 from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import Component, TrainingRequest
@@ -38,11 +40,22 @@ class TrainingSession:
     plugins: Plugins
     execution: Execution
     progress: Progress
+    _tried: set[str] = field(default_factory=set)
 
     def build(self, request: TrainingRequest) -> Method:
-        """The method with fresh weights, which depend on the seed alone."""
-        method = build(request, self.dataset, self.plugins)
+        """The method with fresh weights, which depend on the seed alone.
+
+        Raises:
+            FmbenchError: the network does not answer as it must: each kind is tried once.
+        """
+        method = build(request, self.dataset, self.plugins, self._try_once)
         return method.to(self.device)
+
+    def _try_once(self, name: str, network: nn.Module, shape: tuple[int, ...], **asked: int) -> None:
+        kind = f"{name} {shape} {asked}"
+        if kind not in self._tried:
+            try_network(name, network, shape, **asked)
+            self._tried.add(kind)
 
     @property
     def device(self) -> str:
@@ -138,8 +151,15 @@ class TrainingSession:
         )
 
 
-def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins) -> Method:
-    """The method with fresh weights, which depend on the seed alone."""
+def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins, check: Callable[..., None]) -> Method:
+    """The method with fresh weights, which depend on the seed alone.
+
+    Args:
+        request: what is asked.
+        dataset: the data.
+        plugins: where the parts come from.
+        check: called with the name of each network that the method builds, the network, its shape and its conditions.
+    """
     network = plugins.networks.get(request.network.name)
     classes = plugins.datasets.get(request.dataset.name).classes if request.train.conditional else 0
     conditions = {"classes": classes} if classes else {}
@@ -152,6 +172,7 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins) -> Metho
                 f"takes one; choose from: {able}"
             )
         module: nn.Module = network.load()(shape, **request.network.options, **conditions, **asked)
+        check(network.name, module, shape, **conditions, **asked)
         return module
 
     task = Task(

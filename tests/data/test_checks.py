@@ -79,7 +79,7 @@ WRONG = {
     "channels last": (
         images(levels(shape=(6, 5, 3))),
         IMAGE,
-        "train has shape (100, 6, 5, 3), as of (n, height, width, ch",
+        "train has shape (100, 6, 5, 3), which looks like (n, height, width, channels)",
     ),
     "no channels": (
         images(levels()[:, 0]),

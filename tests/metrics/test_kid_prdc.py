@@ -72,3 +72,10 @@ class TestPRDC:
     def test_too_few(self, sets):
         with pytest.raises(Unavailable, match="5 images are too few for 5 neighbours"):
             prdc(sets[0], sets[1][:5], 5)
+
+    def test_copies_have_no_neighbourhoods(self, sets):
+        real, fake = sets
+        with pytest.raises(Unavailable, match="most real images are the same as 5 others"):
+            prdc(real[:100].repeat(6, 1), fake, 5)
+        with pytest.raises(Unavailable, match="most generated images are the same as 5 others"):
+            prdc(real, fake[:1].repeat(60, 1), 5)

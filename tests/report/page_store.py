@@ -20,13 +20,19 @@ HOSTILE = (
 )  # fmt: skip
 
 
-def logged(directory, seed=0):
+def samples_file(directory, run):
+    """Where a run keeps its samples."""
+    sampler = run.evaluation.sampler
+    return directory.samples_by(sampler.name, sampler.steps, run.evaluation_overrides)
+
+
+def logged(directory, run, seed=0):
     """A run with a loss, a machine that trained it, and images."""
     lines = [{"step": step, "loss": 1 / step, "lr": 1e-3, "seconds": step / 10} for step in range(1, 201)]
     files.append_lines(directory.train_log, lines)
     directory.set_environment("train", {**MACHINE, "seconds": 1.5, "command": ["fmbench", "run"]})
     directory.samples.mkdir()
-    np.save(directory.samples / "dopri5.npy", np.full((20, 1, 8, 8), seed, np.uint8))
+    np.save(samples_file(directory, run), np.full((20, 1, 8, 8), seed, np.uint8))
     return directory
 
 
@@ -34,13 +40,13 @@ def ordinary(root):
     """Three seeds of one method on images, a failed run of another, a control, and one run in the plane."""
     for seed, run in enumerate(tiny_plan(methods=["fm-ot"], seeds=[0, 1, 2])):
         values = {name: (value + seed / 10, *rest) for name, (value, *rest) in NUMBERS.items()}
-        logged(fill(root, run, values), seed)
+        logged(fill(root, run, values), run, seed)
     (run,) = tiny_plan(methods=["ddpm"])
     fill(root, run, {"nll": NUMBERS["nll"]}, "failed", "loss is nan at step 9")
     (run,) = tiny_plan(methods=["fm-ot"], dataset="8gaussians")
     directory = fill(root, run, {"w2": (0.5, "", ""), "nfe": (80.0, "", "")})
     directory.samples.mkdir()
-    np.save(directory.samples / "dopri5.npy", np.random.default_rng(0).normal(size=(50, 2)))
+    np.save(samples_file(directory, run), np.random.default_rng(0).normal(size=(50, 2)))
     pictures.write(directory.pictures / "portrait.npz", portrait())
     return root
 

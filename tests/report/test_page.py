@@ -174,9 +174,9 @@ class TestModel:
             gather(tmp_path)
 
     def test_damaged_samples_are_named(self, store):
-        (path,) = (store / "digits").glob("fm-ot/*/seed-0/samples/dopri5.npy")
+        (path,) = (store / "digits").glob("fm-ot/*/seed-0/samples/dopri5*.npy")
         path.write_bytes(b"not an array")
-        with pytest.raises(FmbenchError, match=r"cannot read .*dopri5\.npy"):
+        with pytest.raises(FmbenchError, match=r"cannot read .*dopri5.*\.npy"):
             gather(store)
 
     def test_a_store_of_failures_alone_has_its_page(self, tmp_path):

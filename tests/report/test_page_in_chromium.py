@@ -43,7 +43,7 @@ def address(tmp_path_factory):
     for method, by in (("i-cfm", 1.0), ("gaussian", 2.0)):
         (run,) = tiny_plan(methods=[method])
         values = {name: (value + by, *rest) for name, (value, *rest) in NUMBERS.items()}
-        logged(fill(root, run, values)).add_metrics([curve(run), learning(run)])
+        logged(fill(root, run, values), run).add_metrics([curve(run), learning(run)])
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(saved(gather(root)), encoding="utf-8")
     return file.as_uri()
@@ -246,7 +246,7 @@ def test_a_phone_scrolls_the_table_and_not_the_page(tab, address):
 def test_names_stay_names(tab, tmp_path):
     for place, name in enumerate(HOSTILE):
         (run,) = tiny_plan(methods=["fm-ot"], seeds=[place])
-        directory = logged(fill(tmp_path / "store", run, NUMBERS, "failed", name))
+        directory = logged(fill(tmp_path / "store", run, NUMBERS, "failed", name), run)
         directory.add_metrics([curve(run)])
         renamed(directory, name)
     file = tmp_path / "page.html"

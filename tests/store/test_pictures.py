@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_what_a_metric_keeps_goes_into_the_runs_directory(sketch):
     directory, outcome = sketch("sampler.samples=77")
     assert outcome.complete
     (file,) = directory.pictures.iterdir()
-    assert file.name == "sketch-samples=77.npz"
+    assert re.fullmatch(r"sketch-samples=77-[0-9a-f]{6}\.npz", file.name)
     np.testing.assert_array_equal(pictures.read(file)["line"], np.arange(4))
 
 

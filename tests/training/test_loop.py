@@ -118,7 +118,7 @@ def test_a_run_writes_down_what_it_did(tmp_path):
     for half in ("train", "evaluate"):
         assert environment[half]["plugin"]["source_sha256"]
         assert environment[half]["packages"]["torch"] == torch.__version__.split("+")[0]
-    assert (directory.samples / "dopri5.npy").exists()
+    assert directory.samples_by("dopri5", 0, run.evaluation_overrides).exists()
 
 
 def test_the_same_seed_gives_the_same_numbers_and_another_seed_others(tmp_path):

@@ -45,7 +45,7 @@ class Motions:
 
 def samples_file(run: RunDirectory, row: Row) -> Path:
     """Where a run keeps the samples of a row."""
-    return run.samples_by(row.sampler.get("name", ""), row.sampler.get("steps", 0))
+    return run.samples_by(row.sampler.get("name", ""), row.sampler.get("steps", 0), row.overrides)
 
 
 def samples_of(paths: Sequence[Path]) -> Samples:

@@ -1,0 +1,263 @@
+"""A stranger's parts of which each breaks one rule of docs/plugins.md; the test says what is to come of each."""
+
+import math
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from torch import nn
+
+from fmbench.api import (
+    Dataset,
+    DatasetSpec,
+    FlowMethod,
+    GaussianPathMethod,
+    Levels,
+    LogDensity,
+    MethodSpec,
+    Metric,
+    MetricSpec,
+    MetricValue,
+    NetworkSpec,
+    Option,
+    Standardise,
+    hookimpl,
+    paths,
+)
+
+
+def images(levels):
+    """Draw 240 images of 8 x 8 pixels with a slope of a random strength."""
+    generator = torch.Generator().manual_seed(3)
+    slope = torch.linspace(0, 0.9, 8)[:, None] * torch.linspace(0, 1, 8)
+    strength = torch.rand(240, 1, 1, 1, generator=generator)
+    return ((strength * slope + 0.09 * torch.rand(240, 1, 8, 8, generator=generator)) * levels).floor()
+
+
+def floats():
+    """Pixels in [0, 1] under a transform of levels."""
+    x = images(256) / 255
+    return Dataset("floats", x[:200], x[200:], Levels(256))
+
+
+def deep():
+    """More levels than a byte has."""
+    x = images(4096).to(torch.int16)
+    return Dataset("deep", x[:200], x[200:], Levels(4096))
+
+
+def holes():
+    """A NaN among the held-out points."""
+    x = torch.randn(240, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    x[217, 1] = math.nan
+    return Dataset("holes", x[:200], x[200:], Standardise((0.0, 0.0, 0.0), 1.0))
+
+
+def unlabelled():
+    """No labels, where the spec says ten classes."""
+    x = images(17).to(torch.uint8)
+    return Dataset("unlabelled", x[:200], x[200:], Levels(17))
+
+
+def scarce():
+    """Four held-out digits."""
+    x = torch.from_numpy(load_digits().images).to(torch.uint8)[:, None]
+    return Dataset("scarce", x[:1500], x[1500:1504], Levels(17))
+
+
+class Joined(nn.Module):
+    """Time as one more column of the input."""
+
+    def __init__(self, shape, **_sizes):
+        super().__init__()
+        self.line = nn.Linear(math.prod(shape) + 1, math.prod(shape))
+
+    def forward(self, t, x):
+        """Fails for one time of all points."""
+        return self.line(torch.cat([x.flatten(1), t[:, None]], 1)).reshape(x.shape)
+
+
+class Base(GaussianPathMethod):
+    """Flow matching, of which each subclass breaks one thing."""
+
+    path = paths.CondOT()
+
+
+class Few(Base):
+    """Seven samples, whatever is asked."""
+
+    def sample(self, n, settings, generator):
+        """Draw 7."""
+        return super().sample(7, settings, generator)
+
+
+class Whole(Base):
+    """Samples that are integers."""
+
+    def sample(self, n, settings, generator):
+        """Round."""
+        return super().sample(n, settings, generator).long()
+
+
+class Holed(Base):
+    """A sample in four is NaN."""
+
+    def sample(self, n, settings, generator):
+        """Put NaN into every fourth."""
+        x = super().sample(n, settings, generator)
+        x[::4] = math.nan
+        return x
+
+
+class Boast(Base):
+    """A log-density that no density has."""
+
+    def log_prob(self, x, settings, generator):
+        """Five nats everywhere."""
+        return LogDensity(torch.full((len(x),), 5.0, dtype=torch.float64))
+
+
+class Short(Base):
+    """Log-densities of some of the points."""
+
+    def log_prob(self, x, settings, generator):
+        """Leave one out."""
+        return LogDensity(torch.zeros(len(x) - 1, dtype=torch.float64))
+
+
+class Rows(Base):
+    """A loss for each point."""
+
+    def loss(self, batch):
+        """Give one number per point."""
+        return super().loss(batch) * torch.ones(len(batch.x))
+
+
+class Own(FlowMethod):
+    """A network of its own, which nobody counts."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.own = nn.Linear(task.dimension, task.dimension)
+
+    def velocity(self, t, x):
+        """Ignore the time."""
+        return self.own(x.float()).to(x.dtype)
+
+    def source(self, n, generator):
+        """Draw from the standard normal."""
+        return torch.randn(n, *self.task.shape, generator=generator, dtype=torch.float64)
+
+    def source_log_prob(self, x):
+        """The standard normal's."""
+        return torch.distributions.Normal(0.0, 1.0).log_prob(x).sum(1)
+
+    def loss(self, batch):
+        """Keep the velocity small."""
+        return self.velocity(0, batch.x).square().mean()
+
+
+class Raises(Metric):
+    """Divides by zero."""
+
+    def measure(self, evaluation):
+        """Fail."""
+        return [MetricValue("ratio", 1 / 0)]
+
+
+class Types(Metric):
+    """Numbers as NumPy and torch have them, and what is no number."""
+
+    def measure(self, evaluation):
+        """Give one of each."""
+        return [
+            MetricValue("float32", np.float32(0.25), n=np.int64(3), error=torch.tensor(0.5)),
+            MetricValue("tensor", torch.tensor(0.5)),
+            MetricValue("bool", np.bool_(True)),
+            MetricValue("nan", np.float32("nan")),
+            MetricValue("infinity", math.inf),
+            MetricValue("text", "high"),
+            MetricValue("pair", torch.zeros(2)),
+            MetricValue("unsure", 1.0, error=math.nan),
+            MetricValue(
+                "detailed", 2.0, details={"low": math.nan, 3: np.arange(2), "seen": [torch.tensor(1), {4}, object]}
+            ),
+        ]
+
+
+class Clash(Metric):
+    """A number of fmbench's own name."""
+
+    def measure(self, evaluation):
+        """Boast."""
+        return [MetricValue("nll", -99.0, unit="nats")]
+
+
+class Alone(Metric):
+    """No list."""
+
+    def measure(self, evaluation):
+        """Give the value itself."""
+        return MetricValue("alone", 1.0)
+
+
+class Scales(Metric):
+    """Alters the samples where they are."""
+
+    def measure(self, evaluation):
+        """Double them."""
+        samples = evaluation.samples[0].raw
+        samples.numpy()[...] *= 2
+        return [MetricValue("spread", float(samples.std()))]
+
+
+class Trains(Metric):
+    """Alters the weights."""
+
+    def measure(self, evaluation):
+        """Double them, and leave the method in training mode."""
+        evaluation.method.train()
+        torch.set_grad_enabled(False)
+        for parameter in evaluation.method.parameters():
+            parameter.mul_(2)
+        return [MetricValue("weights", 1.0)]
+
+
+class Peeks(Metric):
+    """Alters the data."""
+
+    def measure(self, evaluation):
+        """Sort them."""
+        evaluation.dataset.test.copy_(evaluation.dataset.test.sort(dim=0).values)
+        return [MetricValue("sorted", 1.0)]
+
+
+@hookimpl
+def fmbench_datasets():
+    """Those that are refused, and one whose floors cannot be had."""
+    kinds = {"holes": "vector"}
+    return [
+        DatasetSpec(name, f"{__name__}:{name}", kind=kinds.get(name, "image"), classes=10 * (name == "unlabelled"))
+        for name in ("floats", "deep", "holes", "unlabelled")
+    ] + [DatasetSpec("scarce", f"{__name__}:scarce", kind="image", features="digits-v1")]
+
+
+@hookimpl
+def fmbench_networks():
+    """One that fails when it is asked for a sample."""
+    sizes = {key: Option(default=8, help="ignored") for key in ("width", "depth", "time_width")}
+    return [NetworkSpec("joined", f"{__name__}:Joined", options=sizes)]
+
+
+@hookimpl
+def fmbench_methods():
+    """Those that break their contract."""
+    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Own")
+    return [MethodSpec(name.lower(), f"{__name__}:{name}") for name in classes]
+
+
+@hookimpl
+def fmbench_metrics():
+    """Those that fail, or make others fail."""
+    classes = ("Raises", "Types", "Clash", "Alone", "Scales", "Trains", "Peeks")
+    return [MetricSpec(name.lower(), f"{__name__}:{name}", default=False) for name in classes]
