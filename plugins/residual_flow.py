@@ -276,9 +276,7 @@ class InvertibleResNet(Method):
     def log_prob(self, x: Tensor, settings: LikelihoodSettings, generator: Generator) -> LogDensity:
         """Log-density of x, (n,), nats; the error is that of the probes."""
         probes = 0 if self.task.dimension <= settings.exact_up_to else settings.probes
-        each = self._log_prob(x, probes, generator).double()
-        error = each.std(dim=0) / math.sqrt(probes) if probes > 1 else None
-        return LogDensity(each.mean(dim=0), error)
+        return LogDensity.of(self._log_prob(x, probes, generator).double().T)
 
 
 class ResidualFlow(InvertibleResNet):

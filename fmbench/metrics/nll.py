@@ -63,7 +63,9 @@ class NLL(Metric):
             density = self._density(evaluation, len(dataset.test), self.settings, self.batch_size)
         log_prob = density.value
         each = in_units(log_prob, dataset)
-        details = self._work(count, len(each)) | (self._solver_error(evaluation, each) if family == "pf-ode" else {})
+        details = self._work(count, len(each) * self._draws(dataset)) | (
+            self._solver_error(evaluation, each) if family == "pf-ode" else {}
+        )
         calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
         calls = if_counted(calls, evaluation.method)
         error = None
@@ -91,24 +93,30 @@ class NLL(Metric):
         return LogDensity(torch.cat([part.value for part in parts]), torch.cat(errors) if errors else None)
 
     def _log_prob(self, raw: Tensor, index: int, evaluation: Evaluation, settings: LikelihoodSettings) -> LogDensity:
-        transform = evaluation.dataset.transform
-        generator = evaluation.stream("likelihood", index)
+        """The draws of some points: each has its own dequantisation, and all have the same probes."""
+        dataset, generator = evaluation.dataset, evaluation.stream("likelihood", index)
+        further = [evaluation.stream("likelihood", index, "draw", k) for k in range(1, self._draws(dataset))]
+        points = [dataset.transform.encode(raw, noise) for noise in (generator, *further)]
+        probes, draws = generator.get_state(), []
+        for x in points:
+            generator.set_state(probes)
+            draws.append(evaluation.method.log_prob(x, settings, generator))
+            check_density(draws[-1], len(raw), evaluation.method_spec.name)
+        density = mean_over_draws(draws)
+        return LogDensity(density.value + dataset.transform.log_jacobian(dataset.dimension), density.error)
 
-        def draw() -> LogDensity:
-            found = evaluation.method.log_prob(transform.encode(raw, generator), settings, generator)
-            check_density(found, len(raw), evaluation.method_spec.name)
-            return found
+    def _draws(self, dataset: Dataset) -> int:
+        """K of levels; coordinates are not dequantised, so that further draws would repeat the first."""
+        return self.draws if dataset.discrete else 1
 
-        density = mean_over_draws(draw, self.draws if evaluation.dataset.discrete else 1)
-        return LogDensity(density.value + transform.log_jacobian(evaluation.dataset.dimension), density.error)
-
-    def _work(self, count: Count, n: int) -> dict[str, Any]:
-        """What the solves of n points cost."""
+    @staticmethod
+    def _work(count: Count, n: int) -> dict[str, Any]:
+        """What the solves of n points cost, each draw a point."""
         return {
             "calls": round(count.calls, 6),
             "vjps": round(count.vjps, 6),
-            "nfe": round(count.rows / (n * self.draws), 6),
-            "vjps_a_point": round(count.vjps / max(count.calls, 1) * count.rows / (n * self.draws), 6),
+            "nfe": round(count.rows / n, 6),
+            "vjps_a_point": round(count.vjps / max(count.calls, 1) * count.rows / n, 6),
             "steps_accepted": count.accepted,
             "steps_rejected": count.rejected,
         }

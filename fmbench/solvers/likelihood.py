@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,10 +21,19 @@ class LogDensity:
     Args:
         value: (n,), nats.
         error: (n,), standard error of each value from the random probes of its trace; None when nothing was random.
+        each: (n, p), unbiased estimates of which the value is the mean, one per probe; None where there are none to
+            tell apart. Whoever takes a function of several densities takes it of each, and then the mean.
     """
 
     value: Tensor
     error: Tensor | None = None
+    each: Tensor | None = None
+
+    @classmethod
+    def of(cls, each: Tensor) -> LogDensity:
+        """The mean of p estimates of each density, (n, p), with its standard error where there are several."""
+        probes = each.shape[1]
+        return cls(each.mean(dim=1), each.std(dim=1) / math.sqrt(probes) if probes > 1 else None, each)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +113,7 @@ def ode_log_prob(flow: DensityFlow, x: Tensor, settings: LikelihoodSettings, gen
     )
     # Integrated from data to noise, the accumulated trace is minus the integral from noise to data.
     each = flow.source_log_prob(end[:, :dimension])[:, None] + end[:, dimension:]
-    spread = each.std(dim=1) / math.sqrt(columns) if columns > 1 else None
-    return LogDensity(each.mean(dim=1), spread)
+    return LogDensity(each[:, 0]) if probes is None else LogDensity.of(each)
 
 
 def rademacher(count: int, like: Tensor, generator: torch.Generator) -> Tensor:
@@ -150,15 +158,24 @@ def log_mean_exp(each: Tensor) -> Tensor:
     return torch.logsumexp(each, dim=0) - math.log(len(each))
 
 
-def mean_over_draws(draw: Callable[[], LogDensity], draws: int) -> LogDensity:
-    """Combine K independent dequantisation draws of the same points by log-mean-exp.
+def mean_over_draws(draws: Sequence[LogDensity]) -> LogDensity:
+    """Combine K dequantisation draws of the same points by log-mean-exp.
 
-    The error of the result is the draws' errors combined with the weights that the log-mean-exp gives them.
+    Of noisy estimates with new probes each, log-mean-exp would take the noise for spread of the draws, and be biased
+    upwards. So all draws have the same probes: log-mean-exp is taken probe by probe, then the mean over probes. What
+    is left of the bias is from a probe's noise that differs from draw to draw: none where the Jacobian is constant.
+
+    Where estimates are not told apart, the error is the draws' errors combined with the weights of the log-mean-exp.
+
+    Args:
+        draws: of the same points, by the same probes.
     """
-    densities = [draw() for _ in range(draws)]
-    values = torch.stack([density.value for density in densities])
-    errors = [density.error for density in densities if density.error is not None]
-    if not errors:
+    each = [density.each for density in draws if density.each is not None]
+    if len(each) == len(draws):
+        return LogDensity.of(log_mean_exp(torch.stack(each)))
+    values = torch.stack([density.value for density in draws])
+    errors = [density.error for density in draws if density.error is not None]
+    if len(errors) < len(draws):
         return LogDensity(log_mean_exp(values))
     weights = torch.softmax(values, dim=0)
     return LogDensity(log_mean_exp(values), (weights * torch.stack(errors)).square().sum(dim=0).sqrt())

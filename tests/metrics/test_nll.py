@@ -9,14 +9,14 @@ import pytest
 import torch
 
 from fmbench import paths
-from fmbench.data.base import Dataset, Standardise
+from fmbench.data.base import Dataset, Levels, Standardise
 from fmbench.errors import Unavailable
 from fmbench.metrics.base import Evaluation
 from fmbench.metrics.nll import NLL
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import Sampler
-from fmbench.solvers.likelihood import LikelihoodSettings, ode_log_prob
+from fmbench.solvers.likelihood import LikelihoodSettings, bits_per_dim, mean_over_draws, ode_log_prob
 from fmbench.testing.oracles import GaussianLaw, MixtureLaw, oracle_method
 
 OPTIONS = {
@@ -115,6 +115,52 @@ def test_work_is_counted_by_itself(mixture, generator):
     assert details["calls"] == 1 + 6 * (details["steps_accepted"] + details["steps_rejected"])
     exact = measured(evaluation)
     assert exact["nfe-nll"].details["vjps"] == 3 * exact["nfe-nll"].value
+
+
+class TestDraws:
+    @pytest.fixture
+    def levels(self, law, generator):
+        """The oracle of a law on levels whose cells it fills."""
+        evaluation = evaluation_of(law, generator)
+        raw = torch.randint(0, 8, (1500, 3), generator=generator, dtype=torch.uint8)
+        data = Dataset("levels", raw[:50], raw, Levels(8))
+        return replace(evaluation, dataset=data)
+
+    def test_random_traces_do_not_make_many_draws_look_better(self, levels):
+        """The field is linear, so that the probes' noise is the same for every draw, and the mean is exact."""
+        exact = measured(levels, draws=20)["nll"]
+        noisy = measured(levels, draws=20, exact_up_to=0, probes=2)["nll"]
+        assert exact.error is None
+        assert noisy.error > 0
+        assert abs(noisy.value - exact.value) < 4 * noisy.error
+
+    def test_with_new_probes_for_each_draw_they_would(self, levels, generator):
+        """What the test above would see of traces whose noise is taken for a spread of the draws."""
+        settings, data = LikelihoodSettings(exact_up_to=0, probes=2), levels.dataset
+        exact = measured(levels, draws=20)["nll"].value
+        draws = []
+        for _ in range(20):
+            x = data.transform.encode(data.test, generator)
+            draws.append(replace(ode_log_prob(levels.method, x, settings, generator), each=None))
+        log_prob = mean_over_draws(draws).value + data.transform.log_jacobian(3)
+        biased = bits_per_dim(log_prob, 3).mean().item()
+        noisy = measured(levels, draws=20, exact_up_to=0, probes=2)["nll"]
+        assert biased < exact - 8 * noisy.error
+
+    def test_more_draws_give_a_lower_bound_on_bits(self, levels):
+        one, many = (measured(levels, draws=draws)["nll"].value for draws in (1, 30))
+        assert many < one
+
+    def test_their_calls_are_counted_by_the_point_and_draw(self, levels):
+        one, many = (measured(levels, draws=draws, solver="rk4", steps=40) for draws in (1, 3))
+        assert many["nfe-nll"].value == one["nfe-nll"].value == 160
+        assert many["nll"].details["calls"] == 3 * one["nll"].details["calls"]
+
+    def test_points_have_none_and_their_calls_are_not_divided_by_them(self, law, generator):
+        evaluation = evaluation_of(law, generator, n=40)
+        one, many = (measured(evaluation, draws=draws) for draws in (1, 20))
+        assert many["nfe-nll"].value == one["nfe-nll"].value
+        assert many["nll"].value == one["nll"].value
 
 
 def test_probes_are_the_same_for_every_method(mixture, generator):

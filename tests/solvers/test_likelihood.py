@@ -140,17 +140,20 @@ class TestDraws:
             x = 4 * torch.rand(2000, 3, generator=generator, dtype=torch.float64) - 2
             return LogDensity(law.log_prob(x) + 3 * math.log(4))
 
-        means = [mean_over_draws(draw, k).value.mean().item() for k in (1, 5, 50, 500)]
+        means = [mean_over_draws([draw() for _ in range(k)]).value.mean().item() for k in (1, 5, 50, 500)]
         assert means == sorted(means)
         exact = torch.distributions.MultivariateNormal(law.mean, law.covariance).sample((200_000,)).abs().lt(2).all(1)
         assert means[-1] == pytest.approx(exact.double().mean().log().item(), abs=0.02)
 
     def test_errors_of_equal_draws_average(self):
-        draws = iter(
-            [
-                LogDensity(torch.zeros(1), torch.full((1,), 0.3)),
-                LogDensity(torch.zeros(1), torch.full((1,), 0.4)),
-            ]
-        )
-        combined = mean_over_draws(lambda: next(draws), 2)
-        assert combined.error.item() == pytest.approx(0.25)
+        draws = [LogDensity(torch.zeros(1), torch.full((1,), error)) for error in (0.3, 0.4)]
+        assert mean_over_draws(draws).error.item() == pytest.approx(0.25)
+
+    def test_the_noise_of_a_probe_that_all_draws_have_is_no_spread_of_the_draws(self, generator):
+        """log-mean-exp over draws, the mean over probes: E of noise drops out, and is what the error tells."""
+        exact = torch.randn(6, 2000, generator=generator, dtype=torch.float64)
+        noise = 2 * torch.randn(2000, 4, generator=generator, dtype=torch.float64)
+        combined = mean_over_draws([LogDensity.of(draw[:, None] + noise) for draw in exact])
+        off = combined.value - log_mean_exp(exact)
+        assert abs(off.mean()) < 4 * off.std() / math.sqrt(2000)
+        assert combined.error.square().mean().sqrt().item() == pytest.approx(1.0, rel=0.05)
