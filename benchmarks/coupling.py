@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from fmbench import commands
+from fmbench.execution import Execution
 from fmbench.paths.couplings import MinibatchOT
+from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
-from fmbench.training.session import build
+from fmbench.training.session import TrainingSession
 
 STEPS = 10
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -63,7 +65,7 @@ def main() -> None:
         (run,) = commands.plan(plugins, methods=["ot-cfm"], dataset=name)
         dataset = plugins.datasets.get(name).load()()
         data = dataset.transform.encode(dataset.train, torch.Generator().manual_seed(0), torch.float32)
-        network = build(run.training, dataset, plugins).network.network
+        network = TrainingSession(dataset, plugins, Execution("cpu"), Silent()).build(run.training).network.network
         for size in sizes:
             times: dict[str, list[float]] = {way: [] for way in couplings()}
             for _ in range(rounds + 1):  # the first one warms up

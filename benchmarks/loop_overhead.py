@@ -24,7 +24,7 @@ from fmbench.request.schema import RunRequest
 from fmbench.store.run import RunDirectory
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
-from fmbench.training.session import build
+from fmbench.training.session import TrainingSession
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
 
@@ -36,7 +36,7 @@ def ours(run: RunRequest, folder: Path) -> float:
     directory = RunDirectory(folder)
     trainer = Trainer(
         run.training,
-        build(run.training, dataset, plugins),
+        TrainingSession(dataset, plugins, Execution("cpu"), Silent()).build(run.training),
         dataset,
         directory,
         Execution("cpu"),
@@ -50,7 +50,7 @@ def bare(run: RunRequest) -> float:
     """Seconds of a hand-written loop."""
     plugins = load_plugins(environ={})
     dataset = plugins.datasets.get("digits").load()()
-    network = build(run.training, dataset, plugins).network.network
+    network = TrainingSession(dataset, plugins, Execution("cpu"), Silent()).build(run.training).network.network
     settings = run.training.train
     optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
     data = dataset.train.float()

@@ -7,7 +7,11 @@ gives every method the same batches and the same evaluation noise.
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 import torch
 
 
@@ -18,11 +22,29 @@ def derive(*names: object) -> int:
 
 
 def reseed(device: torch.device, *names: object) -> None:
-    """Seed PyTorch's own generator of a device (`torch.manual_seed` visits every backend, in a tenth of a step)."""
+    """Seed the generators that belong to nobody: PyTorch's of a device, NumPy's and Python's.
+
+    What draws from them instead of the generator that it is given repeats all the same. (`torch.manual_seed` visits
+    every backend, in a tenth of a step.)
+    """
     seed = derive(*names)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def generators_kept() -> Iterator[None]:
+    """Give the process its generators back as they were, when the block ends."""
+    before = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=()):
+        try:
+            yield
+        finally:
+            random.setstate(before[0])
+            np.random.set_state(before[1])
 
 
 def stream(device: torch.device | str, *names: object) -> torch.Generator:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from fmbench.methods.base import Method
 from fmbench.methods.flow import FlowMethod
+from fmbench.metrics.base import Evaluation
 from fmbench.seeding import derive, stream
 from fmbench.solvers import likelihood
 from tests.helpers import carry_out, tiny_plan
@@ -27,6 +30,12 @@ class TestStreams:
     def test_every_part_of_a_name_counts_and_so_do_its_borders(self):
         names = [(0, "a", 1), (1, "a", 1), (0, "b", 1), (0, "a", 2), (0, "a"), (0, "a", 1, 1), ("0a", 1), (0, "a1")]
         assert len({derive(*name) for name in names}) == len(names)
+
+    def test_what_is_nobodys_is_another_stream_than_what_is_given(self):
+        """Else noise from both would be the same noise twice."""
+        asker = SimpleNamespace(device=torch.device("cpu"), seed=0)
+        given = Evaluation.stream(asker, "sample", 0)
+        assert not torch.equal(torch.rand(4, generator=given), torch.rand(4))
 
     def test_seeds_stay_what_they_were(self):
         """A change of these values changes every number of every run: raise PROTOCOL with it."""

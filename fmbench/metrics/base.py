@@ -24,7 +24,7 @@ from fmbench.progress import Progress
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import FLOOR, DatasetSpec, ExtractorSpec, MethodSpec
 from fmbench.request.schema import Sampler
-from fmbench.seeding import stream
+from fmbench.seeding import reseed, stream
 from fmbench.solvers.nfe import Count, counted
 
 
@@ -133,7 +133,8 @@ class Evaluation:
         return arrays
 
     def stream(self, *names: object) -> torch.Generator:
-        """Randomness for a named purpose."""
+        """Randomness for a named purpose; the generators that belong to nobody are seeded for it too."""
+        reseed(self.device, self.seed, "evaluate", *names, "global")
         return stream(self.device, self.seed, "evaluate", *names)
 
     @property

@@ -21,6 +21,7 @@ from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
 from fmbench.run.reporter import StatusReporter
+from fmbench.seeding import generators_kept
 from fmbench.store.coverage import missing
 from fmbench.store.files import write_text
 from fmbench.store.locks import run_lock
@@ -167,10 +168,14 @@ def snapshot(path: Path, session: TrainingSession, request: TrainingRequest, dev
 
 @contextmanager
 def deterministic() -> Iterator[None]:
-    """Matrix products in full float32 while a run lasts, so that tolerances mean what they say."""
+    """Matrix products in full float32 while a run lasts, so that tolerances mean what they say.
+
+    The caller's generators are left as they were.
+    """
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    with generators_kept():
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)

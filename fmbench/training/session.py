@@ -23,7 +23,7 @@ from fmbench.networks.trial import try_network
 from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import Component, TrainingRequest
-from fmbench.seeding import derive, stream
+from fmbench.seeding import reseed, stream
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, devices
@@ -127,6 +127,7 @@ class TrainingSession:
                 self.dataset.train.to(device), stream(device, request.seed, "prepare", "data"), torch.float32
             )
             generator = stream(device, request.seed, "prepare")
+            reseed(torch.device(device), request.seed, "prepare", "global")
             # Counting takes time, which is charged too: only where it matters.
             with counter if request.budget and request.budget.flops else nullcontext():
                 method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
@@ -186,7 +187,7 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins, check: C
         sampler=lambda name: plugins.samplers.get(name).load(),
         dataset=lambda name: load_dataset(plugins.datasets.get(name)),
     )
-    torch.manual_seed(derive(request.seed, "initialise"))
+    reseed(torch.device("cpu"), request.seed, "initialise")
     method = plugins.methods.get(request.method.name).load()(task, **request.method.options)
     if not isinstance(method, Method):
         raise TypeError(f"method {request.method.name!r} is a {type(method).__name__}, not a fmbench.api.Method")

@@ -37,6 +37,15 @@ class TestMinibatchOT:
         ours = (paired[None] == x0[:, None]).all(-1).double().numpy() / len(x0)
         np.testing.assert_allclose(ours, sampler.get_map(x0, x1), atol=1e-5)
 
+    @pytest.mark.parametrize("offset", [1e2, 1e4, 1e5])
+    def test_far_from_the_origin_it_is_the_same(self, points, generator, solver, offset):
+        """As far as float32 holds the points themselves: distances come from their differences."""
+        far = [(x.double() + offset).float() for x in points]
+        near = [(x.double() - offset).float() for x in far]
+        expected, _ = couplings.MinibatchOT(solver).pair(near[0], near[1], generator)
+        paired, _ = couplings.MinibatchOT(solver).pair(far[0], far[1], generator)
+        assert torch.equal((paired.double() - offset).float(), expected)
+
     def test_images_keep_their_shape(self, generator, solver):
         x0, x1 = (torch.randn(8, 1, 4, 4, generator=generator) for _ in range(2))
         assert couplings.MinibatchOT(solver).pair(x0, x1, generator)[0].shape == (8, 1, 4, 4)
@@ -48,6 +57,17 @@ class TestSinkhorn:
         x0, x1 = points
         plan = couplings.Sinkhorn(0.5, tolerance=1e-10).plan(x0, x1)
         np.testing.assert_allclose(plan.T, sampler.get_map(x0, x1), atol=1e-5)
+
+    @pytest.mark.parametrize("dimension", [3, 784])
+    def test_its_plan_is_that_of_the_log_domain(self, generator, dimension):
+        """Where the kernel of the costs themselves is zero: 28 x 28 pixels, a batch of 256."""
+        x0 = torch.randn(256, dimension, generator=generator)
+        x1 = 0.5 * torch.rand(256, 1, generator=generator) * torch.randn(dimension, generator=generator) + 0.3
+        plan = couplings.Sinkhorn(0.5, tolerance=1e-9).plan(x0, x1)
+        costs = ot.dist(x1.double().numpy(), x0.double().numpy())
+        assert (dimension > 3) == (np.exp(-costs / 0.5).sum(axis=1).min() == 0)
+        expected = ot.sinkhorn([], [], costs, 0.5, method="sinkhorn_log", numItermax=20_000, stopThr=1e-9)
+        np.testing.assert_allclose(plan, expected, atol=1e-6 / 256)
 
     def test_noise_is_drawn_from_the_rows_of_the_plan(self, points):
         x0, x1 = points

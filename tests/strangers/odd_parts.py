@@ -1,6 +1,7 @@
 """A stranger's parts of which each breaks one rule of docs/plugins.md; the test says what is to come of each."""
 
 import math
+import random
 
 import numpy as np
 import torch
@@ -133,6 +134,20 @@ class Rows(Base):
         return super().loss(batch) * torch.ones(len(batch.x))
 
 
+class Gambles(Base):
+    """Draws from the generators that belong to nobody: NumPy's, Python's and torch's."""
+
+    def pairs(self, batch):
+        """Noise by NumPy, scaled by Python."""
+        noise = torch.from_numpy(np.random.randn(*batch.x.shape)).float() * (0.9 + random.random() / 5)
+        return noise, batch.x
+
+    def sample(self, n, settings, generator):
+        """Samples with more noise."""
+        more = np.random.randn(n, *self.task.shape) * random.random() + torch.randn(n, *self.task.shape).numpy()
+        return super().sample(n, settings, generator) + 0.1 * torch.from_numpy(more)
+
+
 class Own(FlowMethod):
     """A network of its own, which nobody counts."""
 
@@ -252,7 +267,7 @@ def fmbench_networks():
 @hookimpl
 def fmbench_methods():
     """Those that break their contract."""
-    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Own")
+    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Gambles", "Own")
     return [MethodSpec(name.lower(), f"{__name__}:{name}") for name in classes]
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from fmbench.registry.discovery import load_plugins
 from fmbench.report.sheet import sheets
@@ -106,6 +109,22 @@ def test_a_density_above_the_true_one_is_marked_and_not_ranked(plugins, tmp_path
     (line,) = [line for line in sheet.notes if "boast" in line and "†" in line]
     assert line.startswith("† NLL of boast: above the true density by more than 3 standard errors")
     assert not [line for line in sheet.notes if line.startswith("Rank") and "boast" in line]
+
+
+def test_what_draws_from_nobodys_generators_repeats_and_differs_by_seed(plugins, tmp_path):
+    """In training and in sampling; and the caller's generators are left as they were."""
+    said = {"plugins": plugins, "methods": ["gambles"], "dataset": "moons", "metrics": ["w2", "nll"], "seeds": [0, 1]}
+    found = []
+    for root in (tmp_path / "once", tmp_path / "again"):
+        runs = tiny_plan(**said)
+        before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()
+        carry_out(runs, root, plugins)
+        assert (random.getstate(), np.random.get_state()[1].tolist()) == before[:2]
+        assert torch.equal(torch.get_rng_state(), before[2])
+        np.random.randn(3)  # another state to begin with
+        found.append([numbers(root, run) for run in runs])
+    assert found[0] == found[1]
+    assert all(found[0][0][name] != found[0][1][name] for name in ("w2", "nll"))
 
 
 def test_floors_that_cannot_be_had_withhold_no_number(run_of):
