@@ -143,6 +143,11 @@ class Dataset:
         x = self.transform.encode(self.train, torch.Generator().manual_seed(0))
         return float(x.square().mean().sqrt())
 
+    def leaked(self) -> int:
+        """How many held-out points are training points too."""
+        known = {point.tobytes() for point in self.train.flatten(1).numpy()}
+        return sum(point.tobytes() in known for point in self.test.flatten(1).numpy())
+
     def digest(self) -> str:
         """SHA-256 of the splits, so that a result can say which data it saw."""
         return sha256_of(self.train, self.test)

@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from fmbench.registry.specs import FLOOR, DatasetSpec, ExtractorSpec, MethodSpec
 from fmbench.request.schema import Sampler
 from fmbench.seeding import reseed, stream
 from fmbench.solvers.nfe import Count, counted
+
+LEAK = 0.01  # share of held-out points in the training split that numbers on them warn of
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,13 @@ class Evaluation:
         """Randomness for a named purpose; the generators that belong to nobody are seeded for it too."""
         reseed(self.device, self.seed, "evaluate", *names, "global")
         return stream(self.device, self.seed, "evaluate", *names)
+
+    @cached_property
+    def leak(self) -> dict[str, str]:
+        """A warning, for the details of numbers on held-out points, where a hundredth of them are training points."""
+        n, leaked = len(self.dataset.test), self.dataset.leaked()
+        told = f"{leaked} of {n} held-out points are training points too"
+        return {"warning": told} if leaked >= LEAK * n else {}
 
     @property
     def samples(self) -> tuple[Samples, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -15,23 +17,34 @@ class Memorisation(Metric):
     """Euclidean distances between pixels, each image to the nearest of the training split.
 
     A sample of the data's own law is as far from the training images as a held-out one: ratio 1, and a hundredth
-    "copied". A method that draws training images again has ratio 0.
+    "copied". A method that draws training images again has ratio 0. Where held-out images are training images too,
+    they are no measure: the ratio is unavailable if that is half of them, the share of copies if it is a hundredth.
     """
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The ratio of the median distances, and the share of samples nearer than all but 1 % of held-out images."""
         train = evaluation.dataset.train
         held_out = nearest(evaluation.dataset.test, train)
-        near = float(held_out.quantile(CLOSE))
+        near, typical = float(held_out.quantile(CLOSE)), median(held_out)
         ratios, copied = [], []
         for sample_set in evaluation.samples:
             distance, n = nearest(sample_set.raw, train), len(sample_set.raw)
-            details = {"median": float(distance.median()), "held_out_median": float(held_out.median())}
-            ratio = details["median"] / details["held_out_median"]
+            details = {"median": median(distance), "held_out_median": typical, **evaluation.leak}
+            ratio = details["median"] / typical if typical else None
             ratios.append(MetricValue("nn-ratio", ratio, n=n, details=details))
-            share = float((distance < near).double().mean())
-            copied.append(MetricValue("copied", share, n=n, details={"distance": near, "held_out": CLOSE}))
-        return [over_sets(ratios), over_sets(copied)]
+            share = float((distance < near).double().mean()) if near else None
+            copied.append(
+                MetricValue("copied", share, n=n, details={"distance": near, "held_out": CLOSE, **evaluation.leak})
+            )
+        same = int((held_out == 0).sum())
+        reason = f"{same} of {len(held_out)} held-out images are training images too: their distance, 0, is no measure"
+        numbers = [over_sets(ratios), over_sets(copied)]
+        return [number if number.value is not None else replace(number, reason=reason) for number in numbers]
+
+
+def median(distances: Tensor) -> float:
+    """The middle one, or the mean of the two in the middle."""
+    return float(distances.quantile(0.5))
 
 
 def nearest(images: Tensor, train: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from typing import Any
 
 from fmbench.errors import Unavailable
@@ -29,7 +30,10 @@ class SamplingCurve(Metric):
         self.features, self.solver = features, solver
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
-        """The NFE from which on the distance is within 10 % of the best of the curve and the adaptive point."""
+        """The NFE from which on the distance is within 10 % of the best of the curve and the adaptive point.
+
+        Where 100 NFE are not, it is the adaptive solver's NFE if that one is.
+        """
         name, distance = measure_of(evaluation, self.features)
         curve = []
         for cost in COSTS:
@@ -38,10 +42,12 @@ class SamplingCurve(Metric):
         first = evaluation.sample_set(0)
         adaptive = point(distance(first), nfe=mean(first.nfe), seconds=first.seconds)
         best = min(entry["value"] for entry in [*curve, adaptive])
-        reached = [entry["nfe"] for entry in curve if entry["value"] <= NEAR * best]
         details = {"measure": name, "solver": self.solver, "curve": curve, "adaptive": adaptive, "best": best}
-        cost = min(reached) if reached else adaptive["nfe"]
-        return [MetricValue("nfe-10pct", cost, n=len(first.raw), family=self.features, details=details)]
+        nfe = settled(curve, best, "nfe")
+        if nfe is None:
+            nfe = settled([adaptive], best, "nfe")
+        reason = "" if nfe is not None else "neither 100 NFE nor the adaptive solver is within 10 % of the best"
+        return [MetricValue("nfe-10pct", nfe, n=len(first.raw), family=self.features, details=details, reason=reason)]
 
 
 class LearningCurve(Metric):
@@ -55,7 +61,7 @@ class LearningCurve(Metric):
         self.features = features
 
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
-        """The steps after which the distance is within 10 % of the best of the curve.
+        """The steps from which on the distance is within 10 % of the best of the curve.
 
         Raises:
             Unavailable: no weights were kept.
@@ -69,9 +75,11 @@ class LearningCurve(Metric):
             cost = {"step": snapshot.step, "seconds": snapshot.seconds, "nfe": mean(samples.nfe)}
             curve.append(point(distance(samples), **cost))
         best = min(entry["value"] for entry in curve)
-        steps = min(entry["step"] for entry in curve if entry["value"] <= NEAR * best)
+        steps = settled(curve, best, "step")
         details = {"measure": name, "curve": curve, "best": best}
-        return [MetricValue("steps-10pct", steps, n=len(samples.raw), family=self.features, details=details)]
+        reason = "" if steps is not None else "the last weights are not within 10 % of the best"
+        n = len(samples.raw)
+        return [MetricValue("steps-10pct", steps, n=n, family=self.features, details=details, reason=reason)]
 
 
 def measure_of(evaluation: Evaluation, extractor: str) -> tuple[str, Callable[[Samples], float]]:
@@ -91,6 +99,12 @@ def measure_of(evaluation: Evaluation, extractor: str) -> tuple[str, Callable[[S
         return mean([wasserstein2(x, y) for x, y in pairs if len(x) == len(y)])
 
     return "w2", w2
+
+
+def settled(curve: Sequence[dict[str, Any]], best: float, cost: str) -> float | None:
+    """The least cost from which on all values of a curve are within 10 % of the best; None where the last is not."""
+    near = [entry[cost] for entry in takewhile(lambda entry: entry["value"] <= NEAR * best, reversed(curve))]
+    return float(near[-1]) if near else None
 
 
 def point(value: float, **cost: float) -> dict[str, Any]:
