@@ -10,6 +10,7 @@ from fmbench.methods.base import Method, Task
 from fmbench.request.schema import Sampler
 from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, ode_log_prob
 from fmbench.solvers.nfe import Tally
+from fmbench.solvers.ode import VelocityField
 
 
 class FlowMethod(Method):
@@ -35,6 +36,11 @@ class FlowMethod(Method):
     @abstractmethod
     def source_log_prob(self, x: Tensor) -> Tensor:
         """Log-density of the source, in nats; x (n, ...), result (n,)."""
+
+    def field(self, n: int, settings: Sampler, generator: Generator) -> tuple[VelocityField, Tensor]:
+        """What carries n samples, and the points of the source that it carries, (n, *shape)."""
+        del settings
+        return self, self.source(n, generator)
 
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
         """Draw n samples by a named sampler; (n, *shape), float64."""

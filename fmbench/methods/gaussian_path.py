@@ -17,6 +17,7 @@ from fmbench.paths.gaussian import Coefficients, Path
 from fmbench.paths.objectives import Estimate, Quantity, Weight
 from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import Tally
+from fmbench.solvers.ode import VelocityField
 
 
 class Preconditioning(NamedTuple):
@@ -132,13 +133,19 @@ class GaussianPathMethod(Readable, FlowMethod):
         """Log-density of the path's law at t_min."""
         return self.path.source_log_prob(x)
 
+    def field(self, n: int, settings: Sampler, generator: Generator) -> tuple[VelocityField, Tensor]:
+        """The method itself, or at labels drawn uniformly; and noise, (n, *shape)."""
+        noise = self.source(n, generator)
+        if not self.task.classes:
+            return self, noise
+        labels = torch.randint(0, self.task.classes, (n,), generator=generator, device=generator.device)
+        return Guided(self, labels, settings.guidance), noise
+
     def sample(self, n: int, settings: Sampler, generator: Generator) -> Tensor:
         """Draw n samples by a named sampler; (n, *shape), float64."""
         if not self.task.classes:
             return super().sample(n, settings, generator)
-        noise = self.source(n, generator)
-        labels = torch.randint(0, self.task.classes, (n,), generator=generator, device=generator.device)
-        guided = Guided(self, labels, settings.guidance)
+        guided, noise = self.field(n, settings, generator)
         return self.task.sampler(settings.name)(guided, noise, settings, generator)
 
     def _training_labels(self, batch: Batch) -> Tensor | None:

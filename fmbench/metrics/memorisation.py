@@ -29,13 +29,12 @@ class Memorisation(Metric):
         ratios, copied = [], []
         for sample_set in evaluation.samples:
             distance, n = nearest(sample_set.raw, train), len(sample_set.raw)
-            details = {"median": median(distance), "held_out_median": typical, **evaluation.leak}
-            ratio = details["median"] / typical if typical else None
-            ratios.append(MetricValue("nn-ratio", ratio, n=n, details=details))
+            middle = median(distance)
+            medians = {"median": middle, "held_out_median": typical, **evaluation.leak}
+            ratios.append(MetricValue("nn-ratio", middle / typical if typical else None, n=n, details=medians))
             share = float((distance < near).double().mean()) if near else None
-            copied.append(
-                MetricValue("copied", share, n=n, details={"distance": near, "held_out": CLOSE, **evaluation.leak})
-            )
+            seen = {"distance": near, "held_out": CLOSE, **evaluation.leak}
+            copied.append(MetricValue("copied", share, n=n, details=seen))
         same = int((held_out == 0).sum())
         reason = f"{same} of {len(held_out)} held-out images are training images too: their distance, 0, is no measure"
         numbers = [over_sets(ratios), over_sets(copied)]

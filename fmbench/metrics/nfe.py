@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import torch
+
 from fmbench.methods.base import Method
 from fmbench.metrics.base import Evaluation, Metric, MetricValue, over_sets
 from fmbench.solvers.nfe import Count, counted
@@ -55,12 +57,12 @@ class PerSampleNFE(Metric):
     def measure(self, evaluation: Evaluation) -> list[MetricValue]:
         """The mean, with the least and the most of any sample."""
         flow, sampler = evaluation.flow(), evaluation.sampler
-        x0 = flow.source(self.samples, evaluation.stream("per-sample"))
+        field, x0 = flow.field(self.samples, sampler, evaluation.stream("per-sample"))
         evaluation.progress.stage("NFE of single samples", 1)
-        with counted(flow) as count:
-            flow.velocity(flow.interval[0], x0[:1])
-        _, steps = solve_each(flow, x0, sampler.rtol, sampler.atol)
-        nfe = count.rows * (1 + 6 * steps.double())  # a guided velocity calls the network twice
+        with counted(flow) as count, torch.no_grad():
+            field.velocity(field.interval[0], x0)
+        _, steps = solve_each(field, x0, sampler.rtol, sampler.atol)
+        nfe = count.rows / self.samples * (1 + 6 * steps.double())  # a guided velocity calls the network twice
         details = {"min": float(nfe.min()), "max": float(nfe.max()), "std": float(nfe.std())}
         calls = MetricValue("nfe-per-sample", float(nfe.mean()), n=self.samples, details=details)
         return [if_counted(calls, evaluation.method)]

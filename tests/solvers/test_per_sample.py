@@ -9,7 +9,9 @@ from fmbench import paths
 from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import counted
 from fmbench.solvers.ode import solve
+from fmbench.store.run import RunDirectory
 from fmbench.testing.oracles import oracle_method
+from tests.helpers import carry_out, tiny_plan
 
 pytest.importorskip("torchode")
 from fmbench.solvers.per_sample import solve_each
@@ -50,3 +52,21 @@ def test_accepted_and_rejected_steps_of_a_batch_are_counted(law, generator):
     with counted(method) as fixed:
         method.sample(16, Sampler(name="heun", steps=4), generator)
     assert (fixed.accepted, fixed.rejected) == (0, 0)
+
+
+@pytest.mark.parametrize("guidance", [1.0, 3.0])
+def test_the_metric_follows_the_field_that_is_sampled(tmp_path, guidance):
+    """With classes and guidance: two calls for each evaluation, on the labels that sampling draws."""
+    (run,) = tiny_plan(
+        "train.conditional=true",
+        f"sampler.guidance={guidance}",
+        "nfe-per-sample.samples=3",
+        methods=["fm-ot"],
+        metrics=["nfe-per-sample"],
+    )
+    assert carry_out([run], tmp_path).complete
+    (record,) = RunDirectory.of(tmp_path, run).metrics()
+    calls = 1 if guidance == 1 else 2
+    for value in (record.details["min"], record.details["max"]):
+        assert value % calls == 0
+        assert (value / calls) % 6 == 1
