@@ -176,10 +176,10 @@ class TableRecord(Measured, frozen=True, kw_only=True):
 class TrainingSummary(Record, frozen=True, kw_only=True):
     """training.json: what the training cost; written once, when it ends.
 
-    `flops` are those of the last optimiser step, by torch's counter, times the steps, a teacher's included (and under
-    a budget of FLOPs those of the preparation); None of a method that makes no steps. `steps` are its own; `devices`
-    shared each batch, each in `micro_batches` parts. `params` are those that a sample needs; `training_only_params`,
-    where there are any, those that training needed besides, as a critic's.
+    `flops` are those of the last optimiser step, by torch's formulas, times the steps, a teacher's included (and under
+    a budget of FLOPs those of the preparation); None of a method that makes no steps, or whose step cannot be counted.
+    `steps` are its own; `devices` shared each batch, each in `micro_batches` parts. `params` are the trained ones that
+    a sample needs; `training_only_params`, where there are any, those that training needed besides, as a critic's.
     """
 
     params: int

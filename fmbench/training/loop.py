@@ -12,7 +12,6 @@ from dataclasses import replace
 import torch
 from msgspec import UNSET
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import provenance
 from fmbench.data.base import Dataset
@@ -28,6 +27,7 @@ from fmbench.training import checkpoints
 from fmbench.training.batches import Batches
 from fmbench.training.devices import Team, portions
 from fmbench.training.fabric import connect
+from fmbench.training.flops import flops_of
 from fmbench.training.interrupts import Interrupted, interrupts
 from fmbench.training.journal import Journal
 from fmbench.training.pace import AfterSeconds, AfterSteps, Cost, StoppingRule, TrainingState, ema_decay, learning_rate
@@ -266,30 +266,30 @@ class Trainer:
     def _summary(self) -> TrainingSummary:
         """What the training cost."""
         steps = self.state.step
-        images, besides = steps * self.settings.batch_size + self.cost.images, self.learners.training_only
+        images, each = steps * self.settings.batch_size + self.cost.images, self._step_flops(steps - 1)
         return TrainingSummary(
-            params=sum(parameter.numel() for parameter in self.model.module.parameters()) - besides,
-            training_only_params=besides or UNSET,
+            params=self.learners.params,
+            training_only_params=self.learners.training_only or UNSET,
             seconds=self.state.seconds,
             images=images,
             images_per_second=images / self.state.seconds,
             peak_memory_bytes=provenance.peak_memory(self.execution.device),
             final_loss=self.state.loss,
-            flops=self._step_flops(steps - 1) * steps + self.cost.flops,
+            flops=None if each is None else each * steps + self.cost.flops,
             steps=steps,
             devices=self.team.size,
             micro_batches=self.execution.micro_batches,
         )
 
-    def _step_flops(self, step: int) -> float:
-        """Count the FLOPs of a step's whole batch on all devices; it leaves no trace in the method."""
+    def _step_flops(self, step: int) -> float | None:
+        """Count the FLOPs of a step's whole batch on all devices; None where it cannot be counted."""
         module, batch = self.model.module, self.batches[step]
-        before = {name: value.clone() for name, value in module.state_dict().items()}
-        with FlopCounterMode(display=False) as counter:
+
+        def descend() -> None:
             for player in range(len(self.learners)):
                 with self.learners.alone(player):
                     self.fabric.backward(self._loss(batch, self.rows[0], player))
-        module.load_state_dict(before)
-        module.zero_grad(set_to_none=True)
+
+        counted = flops_of(descend, module, self.directory.log)
         parts = self.team.size * len(self.rows) if module.shares_batch else 1
-        return float(counter.get_total_flops()) * parts
+        return None if counted is None else float(counted) * parts

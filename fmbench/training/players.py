@@ -82,6 +82,11 @@ class Learners(Sequence[Learner]):
         return next(index for index, learner in enumerate(self._learners) if learner.player.scored)
 
     @property
+    def params(self) -> int:
+        """How many trained parameters samples need: no frozen copy, and none of a teacher's."""
+        return sum(learner.size for learner in self._learners if learner.player.scored)
+
+    @property
     def training_only(self) -> int:
         """How many parameters samples do not need."""
         return sum(learner.size for learner in self._learners if not learner.player.scored)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from msgspec import structs
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from fmbench import provenance
 from fmbench.data.base import Dataset
@@ -27,6 +26,7 @@ from fmbench.seeding import reseed, stream
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, devices
+from fmbench.training.flops import FlopCounter
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
 from fmbench.training.players import assign_averages
@@ -119,7 +119,7 @@ class TrainingSession:
             summary = place.training()
             if summary:
                 cost = Cost(summary.seconds, summary.images, summary.flops or 0.0)
-        begun, counter = time.perf_counter(), FlopCounterMode(display=False)
+        begun, counter = time.perf_counter(), FlopCounter()
         if type(method).prepare is not Method.prepare:
             device = self.device
             self.progress.stage("prepare", 1)
@@ -131,7 +131,7 @@ class TrainingSession:
             # Counting takes time, which is charged too: only where it matters.
             with counter if request.budget and request.budget.flops else nullcontext():
                 method.prepare(Preparation(x, generator, request.train.batch_size, teacher))
-        seconds, flops = time.perf_counter() - begun, float(counter.get_total_flops())
+        seconds, flops = time.perf_counter() - begun, float(counter.total)
         return replace(cost, seconds=cost.seconds + seconds, flops=cost.flops + flops)
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, cost: Cost) -> None:

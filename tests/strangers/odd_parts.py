@@ -16,9 +16,6 @@ from fmbench.api import (
     Levels,
     LogDensity,
     MethodSpec,
-    Metric,
-    MetricSpec,
-    MetricValue,
     NetworkSpec,
     Option,
     Standardise,
@@ -148,6 +145,30 @@ class Gambles(Base):
         return super().sample(n, settings, generator) + 0.1 * torch.from_numpy(more)
 
 
+class Penalised(Base):
+    """A loss that asks for the gradient of its input, and a frozen copy of the network beside."""
+
+    def __init__(self, task):
+        super().__init__(task)
+        self.copy = task.build_network().requires_grad_(False)
+
+    def loss(self, batch):
+        """Flow matching with a gradient penalty."""
+        x = batch.x.requires_grad_()
+        (slope,) = torch.autograd.grad(self.network(torch.full((len(x),), 0.5), x).sum(), x, create_graph=True)
+        return super().loss(batch) + 1e-3 * slope.square().mean()
+
+
+class Uncounted(Base):
+    """A loss that does not run under whatever watches the operations of torch."""
+
+    def loss(self, batch):
+        """Fail there."""
+        if torch.utils._python_dispatch._get_current_dispatch_mode() is not None:
+            raise RuntimeError("watched")
+        return super().loss(batch)
+
+
 class Own(FlowMethod):
     """A network of its own, which nobody counts."""
 
@@ -172,81 +193,6 @@ class Own(FlowMethod):
         return self.velocity(0, batch.x).square().mean()
 
 
-class Raises(Metric):
-    """Divides by zero."""
-
-    def measure(self, evaluation):
-        """Fail."""
-        return [MetricValue("ratio", 1 / 0)]
-
-
-class Types(Metric):
-    """Numbers as NumPy and torch have them, and what is no number."""
-
-    def measure(self, evaluation):
-        """Give one of each."""
-        return [
-            MetricValue("float32", np.float32(0.25), n=np.int64(3), error=torch.tensor(0.5)),
-            MetricValue("tensor", torch.tensor(0.5)),
-            MetricValue("bool", np.bool_(True)),
-            MetricValue("nan", np.float32("nan")),
-            MetricValue("infinity", math.inf),
-            MetricValue("text", "high"),
-            MetricValue("pair", torch.zeros(2)),
-            MetricValue("unsure", 1.0, error=math.nan),
-            MetricValue(
-                "detailed", 2.0, details={"low": math.nan, 3: np.arange(2), "seen": [torch.tensor(1), {4}, object]}
-            ),
-        ]
-
-
-class Clash(Metric):
-    """A number of fmbench's own name."""
-
-    def measure(self, evaluation):
-        """Boast."""
-        return [MetricValue("nll", -99.0, unit="nats")]
-
-
-class Alone(Metric):
-    """No list."""
-
-    def measure(self, evaluation):
-        """Give the value itself."""
-        return MetricValue("alone", 1.0)
-
-
-class Scales(Metric):
-    """Alters the samples where they are."""
-
-    def measure(self, evaluation):
-        """Double them."""
-        samples = evaluation.samples[0].raw
-        samples.numpy()[...] *= 2
-        return [MetricValue("spread", float(samples.std()))]
-
-
-class Trains(Metric):
-    """Alters the weights."""
-
-    def measure(self, evaluation):
-        """Double them, and leave the method in training mode."""
-        evaluation.method.train()
-        torch.set_grad_enabled(False)
-        for parameter in evaluation.method.parameters():
-            parameter.mul_(2)
-        return [MetricValue("weights", 1.0)]
-
-
-class Peeks(Metric):
-    """Alters the data."""
-
-    def measure(self, evaluation):
-        """Sort them."""
-        evaluation.dataset.test.copy_(evaluation.dataset.test.sort(dim=0).values)
-        return [MetricValue("sorted", 1.0)]
-
-
 @hookimpl
 def fmbench_datasets():
     """Those that are refused, and one whose floors cannot be had."""
@@ -267,12 +213,5 @@ def fmbench_networks():
 @hookimpl
 def fmbench_methods():
     """Those that break their contract."""
-    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Gambles", "Own")
+    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Gambles", "Penalised", "Uncounted", "Own")
     return [MethodSpec(name.lower(), f"{__name__}:{name}") for name in classes]
-
-
-@hookimpl
-def fmbench_metrics():
-    """Those that fail, or make others fail."""
-    classes = ("Raises", "Types", "Clash", "Alone", "Scales", "Trains", "Peeks")
-    return [MetricSpec(name.lower(), f"{__name__}:{name}", default=False) for name in classes]

@@ -16,12 +16,12 @@ from fmbench.report.sheet import sheets
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
 
-FILE = Path(__file__).parent / "odd_parts.py"
+FILES = [Path(__file__).parent / name for name in ("odd_parts.py", "odd_metrics.py")]
 
 
 @pytest.fixture(scope="module")
 def plugins():
-    return load_plugins([FILE], environ={})
+    return load_plugins(FILES, environ={})
 
 
 @pytest.fixture
@@ -127,6 +127,23 @@ def test_what_draws_from_nobodys_generators_repeats_and_differs_by_seed(plugins,
     assert all(found[0][0][name] != found[0][1][name] for name in ("w2", "nll"))
 
 
+def test_a_loss_that_asks_for_gradients_of_its_input_is_counted_without_its_frozen_copy(run_of):
+    _, directory = run_of(metrics=["nfe"], methods=["penalised"])
+    _, plain = run_of(metrics=["nfe"])
+    summary, usual = directory.training(), plain.training()
+    assert directory.status().state == "done"
+    assert summary.flops > 1.5 * usual.flops
+    assert summary.params == usual.params
+
+
+def test_a_step_that_cannot_be_counted_loses_nothing_but_its_flops(run_of):
+    _, directory = run_of(metrics=["nfe"], methods=["uncounted"])
+    assert directory.status().state == "done"
+    assert directory.training().flops is None
+    assert "the FLOPs of a training step could not be counted" in directory.log.read_text()
+    assert all(record.value is not None for record in directory.metrics())
+
+
 def test_floors_that_cannot_be_had_withhold_no_number(run_of):
     _, directory = run_of("sampler.samples=256", metrics=["kid", "prdc", "fid"], methods=["gaussian"], dataset="scarce")
     found = {record.name: record for record in directory.metrics()}
@@ -142,7 +159,7 @@ class TestMetrics:
         assert directory.status().state == "done"
         found = {record.name: record for record in directory.metrics()}
         assert found["raises"].reason == "metric 'raises' failed: ZeroDivisionError: division by zero (see log.txt)"
-        assert "odd_parts.py" in directory.log.read_text()
+        assert "odd_metrics.py" in directory.log.read_text()
         assert found["nfe"].value > 0
         assert found["w2"].value > 0
 
