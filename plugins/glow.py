@@ -11,6 +11,7 @@ from torch.nn.functional import logsigmoid, pixel_shuffle, pixel_unshuffle
 
 from fmbench.api import CountedNetwork, Preparation, Task
 
+from .catalogue.flows import glow_misfit
 from .normalizing_flows import ExactFlow
 
 Mapped = tuple[Tensor, Tensor]  # (n, c, h, w) and log |det|, (n,)
@@ -32,11 +33,9 @@ class Glow(ExactFlow):
     def __init__(self, task: Task, *, levels: int, steps: int, width: int, prior_std: float) -> None:
         super().__init__(task, prior_std)
         channels, height, across = task.shape
-        if height % 2**levels or across % 2**levels:
-            raise ValueError(
-                f"levels={levels}: images of {height} x {across} pixels cannot be halved that often; "
-                "accepted are levels for which both sides are multiples of 2^levels"
-            )
+        misfit = glow_misfit({"levels": levels}, task.shape)
+        if misfit:
+            raise ValueError(misfit)
         share = 1 / (levels * steps)
         self.levels = nn.ModuleList()
         self.parts: list[tuple[int, ...]] = []  # shape of what each level adds to z

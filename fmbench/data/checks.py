@@ -52,6 +52,8 @@ def problems(dataset: Dataset, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
     train, test = dataset.train, dataset.test
     if (test.shape[1:], test.dtype) != (train.shape[1:], train.dtype):
         yield "test", f"has {described(test)}, and train has {described(train)}: both splits must be alike"
+    if spec.shape and dataset.shape != spec.shape:
+        yield "train", f"has points of shape {dataset.shape}, and the spec says shape={spec.shape}"
     for field in ("train", "test"):
         yield from of_transform(field, getattr(dataset, field), dataset)
         yield from of_labels(f"{field}_labels", len(getattr(dataset, field)), dataset, spec)

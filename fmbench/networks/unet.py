@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
 from fmbench.networks.mlp import TIME_SCALE, SecondTime
+from fmbench.registry.builtin.networks import unet_misfit
 
 
 class UNet(nn.Module):
@@ -39,12 +40,9 @@ class UNet(nn.Module):
         times: int = 1,
     ) -> None:
         super().__init__()
-        if len(shape) != 3 or shape[1] != shape[2] or shape[1] % 2 ** (levels - 1):
-            needed = 2 ** (levels - 1)
-            raise FmbenchError(
-                f"network.name = 'unet': needs square images with a side divisible by {needed}, not data of shape "
-                f"{shape}; choose network.name=mlp or fewer network.levels"
-            )
+        misfit = unet_misfit({"levels": levels}, shape)
+        if misfit:
+            raise FmbenchError(f"network.name = 'unet': {misfit}")
         last = levels - 1
         kinds = ["Attn" if attention and level == last else "" for level in range(levels)]
         self.model = UNet2DModel(
@@ -55,7 +53,7 @@ class UNet(nn.Module):
             layers_per_block=layers,
             down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
             up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
-            norm_num_groups=min(32, channels // 4),
+            norm_num_groups=max(n for n in range(1, min(32, channels // 4) + 1) if channels % n == 0),
             attention_head_dim=min(64, channels),
             dropout=dropout,
             add_attention=attention,

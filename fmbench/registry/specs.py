@@ -41,6 +41,16 @@ class Option:
         return (self.gt is not None and self.gt >= 0) or (self.ge is not None and self.ge > 0)
 
 
+Options = Mapping[str, Scalar]
+Shape = tuple[int, ...]
+
+
+def fits_all(options: Options, shape: Shape) -> str:
+    """Nothing is wrong with any options for data of any shape."""
+    del options, shape
+    return ""
+
+
 @dataclass(frozen=True)
 class Spec:
     """A named thing that a plugin offers.
@@ -93,6 +103,7 @@ class MethodSpec(Spec):
         native_options: the method's options that are defaults of its native sampler, by the sampler's own name for
             them, as {"steps": "timesteps"}.
         conditional: whether it can be trained on classes and guided.
+        misfit: why it cannot be built with some options for points of a shape; "" where it can.
         teacher: a method that is trained first, under the same budget and seed and with its default options, and
             handed to `prepare`; its cost is charged to this method's training.
         budget: configuration defaults that the method needs, by dotted key, over those of the dataset. A method that
@@ -108,6 +119,7 @@ class MethodSpec(Spec):
     native_options: Mapping[str, str] = field(default_factory=dict)
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
+    misfit: Callable[[Options, Shape], str] = fits_all
     teacher: str = ""
     budget: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -126,6 +138,7 @@ class DatasetSpec(Spec):
         features: the feature extractor of FID on these images; "" for inception.
         licence: terms under which the data may be used.
         classes: number of classes of its labels; 0 without labels.
+        shape: of one point: a request that does not fit it is refused before the data are loaded; () if not known.
         known_density: whether the law it was drawn from is known.
         budget: configuration defaults that suit the data, by dotted key, as {"train.steps": 2400}.
     """
@@ -134,6 +147,7 @@ class DatasetSpec(Spec):
     features: str = ""
     licence: str = ""
     classes: int = 0
+    shape: Shape = ()
     known_density: bool = False
     budget: Mapping[str, Scalar] = field(default_factory=dict)
 
@@ -149,11 +163,13 @@ class NetworkSpec(Spec):
         two_times: whether it takes a second time: factory(shape, times=2, **options) -> module, called as
             (t, x, r=r) or (t, x, labels, r=r) with r shaped as t; r = t where it is not given. What it adds starts at
             zero, so that the module starts as the one of one time.
+        misfit: as of a method.
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
     conditional: bool = False
     two_times: bool = False
+    misfit: Callable[[Options, Shape], str] = fits_all
 
 
 IMPOSSIBLE = "impossible"  # the family of a likelihood that is higher than the true density's

@@ -8,7 +8,7 @@ from typing import Any
 
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Scalar
+from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Scalar
 from fmbench.request import budgets
 from fmbench.request.configuration import Settings
 from fmbench.request.files import merge, nest
@@ -47,7 +47,7 @@ def resolve_one(
     train = Train(**budgets.with_steps(given.train, given.budget, method))
     network = network_component(given.network, dataset, plugins)
     check_classes(train, network, method, dataset, plugins)
-    trained = method_component(method, given.options.get(method.name, {}), plugins)
+    trained = method_component(method, given.options.get(method.name, {}), dataset, plugins)
     training = {
         "dataset": component(dataset, given.data.get(dataset.name, {}), f"data.{dataset.name}"),
         "method": trained,
@@ -187,18 +187,46 @@ def shown(training: TrainingRequest) -> dict[str, Any]:
     }
 
 
-def method_component(spec: MethodSpec, given: Mapping[str, Any], plugins: Plugins) -> Component:
+def method_component(spec: MethodSpec, given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins) -> Component:
     """A method with its options resolved.
 
     Raises:
-        FmbenchError: an unknown key, a value that is not accepted, or a source that is no dataset of known density.
+        FmbenchError: an unknown key, a value that is not accepted or does not fit the data, or a source that is no
+            dataset of known density and of the same shape.
     """
-    found = component(spec, given, f"options.{spec.name}")
-    sources = {"normal", *(dataset.name for dataset in plugins.datasets if dataset.known_density)}
+    prefix = f"options.{spec.name}"
+    found = component(spec, given, prefix)
+    refuse_misfit(spec, found, dataset, prefix)
     for key, option in spec.options.items():
-        if option.source and found.options[key] not in sources:
-            raise unknown(f"options.{spec.name}.{key}", str(found.options[key]), sources)
+        if option.source and found.options[key] != "normal":
+            check_source(f"{prefix}.{key}", str(found.options[key]), dataset, plugins)
     return found
+
+
+def check_source(key: str, name: str, dataset: DatasetSpec, plugins: Plugins) -> None:
+    """Whether x0 can be drawn from a dataset.
+
+    Raises:
+        FmbenchError: there is none of known density by that name, or its points are of another kind or shape.
+    """
+    known = {spec.name: spec for spec in plugins.datasets if spec.known_density}
+    if name not in known:
+        raise unknown(key, name, {"normal", *known})
+    source = known[name]
+    if source.kind != dataset.kind or (source.shape and dataset.shape and source.shape != dataset.shape):
+        found, wanted = (f"{spec.kind} data {spec.shape or ''}".strip() for spec in (source, dataset))
+        raise FmbenchError(f"{key} = {name!r}: {name} is {found}, and {dataset.name} is {wanted}")
+
+
+def refuse_misfit(spec: MethodSpec | NetworkSpec, chosen: Component, dataset: DatasetSpec, prefix: str) -> None:
+    """Whether a part can be built for the data, where their shape is known before they are loaded.
+
+    Raises:
+        FmbenchError: it cannot.
+    """
+    misfit = spec.misfit(chosen.options, dataset.shape) if dataset.shape else ""
+    if misfit:
+        raise FmbenchError(f"{prefix}: {misfit} ({dataset.name})")
 
 
 def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins) -> Component:
@@ -210,4 +238,6 @@ def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: P
             f"network.name = {spec.name!r}: made for {' or '.join(spec.kinds)} data, and {dataset.name} is "
             f"{dataset.kind} data; choose from: {usable}"
         )
-    return component(spec, {key: value for key, value in given.items() if key != "name"}, "network")
+    found = component(spec, {key: value for key, value in given.items() if key != "name"}, "network")
+    refuse_misfit(spec, found, dataset, f"network.name = {spec.name!r}")
+    return found

@@ -1,10 +1,20 @@
 """Maximum likelihood by change of variables: in layers, and continuous in time."""
 
+from collections.abc import Mapping
+
 from fmbench.api import MethodSpec, Option
 
 PRIOR = Option(default=0.1, gt=0, help="deviation of the Gaussian prior of the conditioners' weights")
 WIDTH = Option(default=64, ge=1, help="units of a hidden layer of a conditioner")
 DEPTH = Option(default=2, ge=1, help="hidden layers of a conditioner")
+
+
+def glow_misfit(options: Mapping[str, bool | int | float | str], shape: tuple[int, ...]) -> str:
+    """Each of Glow's levels halves both sides of an image."""
+    levels = int(options["levels"])
+    if len(shape) == 3 and shape[1] % 2**levels == 0 and shape[2] % 2**levels == 0:
+        return ""
+    return f"levels = {levels}: both sides of an image must be multiples of {2**levels}, not data of shape {shape}"
 
 
 CNF_OPTIONS = {
@@ -121,6 +131,7 @@ def layered() -> list[MethodSpec]:
             likelihoods=("exact",),
             native_sampler="inverse",
             kinds=("image",),
+            misfit=glow_misfit,
             options={
                 "levels": Option(default=2, ge=1, help="times that an image is squeezed"),
                 "steps": Option(default=4, ge=1, help="steps of flow of each level"),

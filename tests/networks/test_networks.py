@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from fmbench.errors import FmbenchError
 from fmbench.networks.mlp import ResidualMLP
+from fmbench.networks.trial import try_network
 from fmbench.networks.unet import UNet
 from fmbench.registry.discovery import load_plugins
 from fmbench.solvers.nfe import Count, CountedNetwork, counted
@@ -51,6 +53,17 @@ def test_mlp_size_is_that_of_its_layers():
 def test_unet_refuses_what_it_cannot_halve(shape):
     with pytest.raises(FmbenchError, match="needs square images with a side divisible by 2"):
         UNet(shape, channels=4, levels=2, layers=1, attention=False, dropout=0.0)
+
+
+@pytest.mark.parametrize("channels", [4, 5, 9, 14, 132, 136])
+def test_unet_takes_any_number_of_channels(channels):
+    try_network("unet", UNet((1, 8, 8), channels=channels, levels=2, layers=1, attention=False, dropout=0.0), (1, 8, 8))
+
+
+@pytest.mark.parametrize(("channels", "groups"), [(32, 8), (128, 32), (36, 9), (132, 22), (10, 2)])
+def test_unet_normalises_in_as_many_groups_as_divide_its_channels(channels, groups):
+    network = UNet((1, 8, 8), channels=channels, levels=2, layers=1, attention=False, dropout=0.0)
+    assert {part.num_groups for part in network.modules() if isinstance(part, nn.GroupNorm)} == {groups}
 
 
 def test_unet_with_attention_and_three_levels(generator):

@@ -108,5 +108,5 @@ def test_counts_one_evaluation_a_pass(shape):
 
 @pytest.mark.parametrize(("shape", "levels"), [((1, 8, 8), 4), ((1, 28, 28), 3), ((3, 32, 12), 3)])
 def test_refuses_images_that_cannot_be_squeezed_that_often(shape, levels):
-    with pytest.raises(ValueError, match=f"levels={levels}: images of {shape[1]} x {shape[2]} pixels"):
+    with pytest.raises(ValueError, match=f"levels = {levels}: both sides of an image must be multiples of {2**levels}"):
         glow(shape, levels=levels)

@@ -34,6 +34,7 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
         f"fmbench.data.planar:{function}",
         summary=summary,
         licence="generated here; no terms",
+        shape=(2,),
         known_density=True,
         budget=PLANAR_BUDGET,
     )
@@ -50,6 +51,7 @@ def fmbench_datasets() -> list[DatasetSpec]:
             kind="image",
             features="digits-v1",
             classes=10,
+            shape=(1, 8, 8),
             budget={"sampler.samples": 5000},  # three sets of them within the minutes that training takes
             licence="UCI Optical Recognition of Handwritten Digits, CC BY 4.0",
         ),
@@ -60,6 +62,7 @@ def fmbench_datasets() -> list[DatasetSpec]:
             kind="image",
             features="fashion-v1",
             classes=10,
+            shape=(1, 28, 28),
             licence="MIT (Zalando SE)",
             budget=FASHION_BUDGET,
         ),

@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from fmbench.registry.hooks import hookimpl
-from fmbench.registry.specs import NetworkSpec, Option
+from fmbench.registry.specs import NetworkSpec, Option, Options, Shape
+
+
+def unet_misfit(options: Options, shape: Shape) -> str:
+    """Why the U-Net cannot be built: its images are square, and each level but the first halves their side."""
+    needed = 2 ** (int(options["levels"]) - 1)
+    if len(shape) == 3 and shape[1] == shape[2] and shape[1] % needed == 0:
+        return ""
+    return (
+        f"needs square images with a side divisible by {needed}, not data of shape {shape}; choose network.name=mlp or "
+        "fewer network.levels"
+    )
 
 
 @hookimpl
@@ -29,8 +40,9 @@ def fmbench_networks() -> list[NetworkSpec]:
             kinds=("image",),
             conditional=True,
             two_times=True,
+            misfit=unet_misfit,
             options={
-                "channels": Option(default=32, ge=4, help="channels at full resolution, a multiple of 4"),
+                "channels": Option(default=32, ge=4, help="channels at full resolution"),
                 "levels": Option(default=2, ge=1, help="resolutions"),
                 "layers": Option(default=1, ge=1, help="residual blocks at each resolution"),
                 "attention": Option(default=False, help="self-attention at the lowest resolution"),

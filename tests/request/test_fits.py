@@ -1,0 +1,72 @@
+"""What is in its documented range and yet does not fit the data is refused when the request is read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fmbench import commands
+from fmbench.api import DatasetSpec
+from fmbench.errors import FmbenchError
+from fmbench.registry.discovery import load_plugins
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    loaded = load_plugins(environ={})
+    moons = loaded.datasets.get("moons")
+    loaded.register(replace(moons, name="space", shape=(3,)))
+    loaded.register(replace(moons, name="somewhere", shape=()))
+    loaded.register(DatasetSpec("wide", "x:Y", kind="image", shape=(1, 6, 10)))
+    loaded.register(DatasetSpec("unknown", "x:Y", kind="image"))
+    return loaded
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (
+            {"methods": ["glow"], "assignments": ["options.glow.levels=4"]},
+            "options.glow: levels = 4: both sides of an image must be multiples of 16, not data of shape (1, 8, 8)",
+        ),
+        (
+            {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.levels=5"]},
+            "network.name = 'unet': needs square images with a side divisible by 16, not data of shape (1, 8, 8)",
+        ),
+        (
+            {"methods": ["fm-ot"], "dataset": "wide", "assignments": ["network.name=unet"]},
+            "needs square images with a side divisible by 2, not data of shape (1, 6, 10)",
+        ),
+        (
+            {"methods": ["i-cfm"], "assignments": ["options.i-cfm.source=moons"]},
+            "options.i-cfm.source = 'moons': moons is vector data (2,), and digits is image data (1, 8, 8)",
+        ),
+        (
+            {"methods": ["i-cfm"], "dataset": "space", "assignments": ["options.i-cfm.source=moons"]},
+            "options.i-cfm.source = 'moons': moons is vector data (2,), and space is vector data (3,)",
+        ),
+    ],
+)
+def test_it_is_one_line(plugins, said, text):
+    with pytest.raises(FmbenchError) as caught:
+        commands.plan(plugins, **said)
+    assert text in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"methods": ["glow"], "assignments": ["options.glow.levels=3"]},
+        {
+            "methods": ["glow"],
+            "dataset": "unknown",
+            "assignments": ["options.glow.levels=9"],
+        },  # found out when it is built
+        {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.levels=4"]},
+        {"methods": ["i-cfm"], "dataset": "moons", "assignments": ["options.i-cfm.source=8gaussians"]},
+        {"methods": ["i-cfm"], "dataset": "somewhere", "assignments": ["options.i-cfm.source=moons"]},
+    ],
+)
+def test_what_fits_or_cannot_be_known_is_not(plugins, said):
+    assert commands.plan(plugins, **said)
