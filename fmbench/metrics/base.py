@@ -109,6 +109,7 @@ class Evaluation:
     snapshots: Sequence[Snapshot] = ()
     seals: Seals = field(default_factory=Seals)
     _sets: dict[int, Samples] = field(default_factory=dict)
+    _failures: dict[int, Exception] = field(default_factory=dict)
     _features: dict[str, Features] = field(default_factory=dict)
     _kept: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -153,9 +154,15 @@ class Evaluation:
         return tuple(self.sample_set(index) for index in range(self.sampler.draws))
 
     def sample_set(self, index: int) -> Samples:
-        """One of `samples`, for a metric that needs no more."""
+        """One of `samples`, for a metric that needs no more; what could not be drawn is not tried again."""
+        if index in self._failures:
+            raise self._failures[index]
         if index not in self._sets:
-            self._sets[index] = self.draw(index)
+            try:
+                self._sets[index] = self.draw(index)
+            except Exception as error:
+                self._failures[index] = error
+                raise
             self.seals.add("the samples", self._sets[index].raw)
         return self._sets[index]
 

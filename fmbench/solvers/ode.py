@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -18,6 +19,8 @@ Field = Callable[[float, Tensor], Tensor]
 
 FIXED = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"}
 FIRST_STEP = 1e-2
+MOST_CALLS = 10_000  # of an adaptive solve: trained networks took up to some 2000 at tolerance 1e-5
+ADVICE = "take a fixed-step solver or a larger tolerance"
 
 
 class VelocityField(Protocol):
@@ -36,15 +39,34 @@ class VelocityField(Protocol):
 
 
 class RightHandSide(nn.Module):
-    """A field as dopri5 calls it, and tells it of its steps."""
+    """A field as dopri5 calls it, and tells it of its steps; it remembers where it was asked last."""
 
     def __init__(self, field: Field, tally: Tally) -> None:
         super().__init__()
         self._field, self._count = field, tally.count
+        self.calls, self.t, self.value = 0, math.nan, torch.empty(0)
 
     def forward(self, t: Tensor, state: Tensor) -> Tensor:
-        """dx/dt."""
-        return self._field(float(t), state)
+        """dx/dt.
+
+        Raises:
+            SolverError: the solve does not end.
+        """
+        self.calls, self.t = self.calls + 1, float(t)
+        if self.calls > MOST_CALLS:
+            raise SolverError(
+                f"dopri5 was stopped at t = {self.t:.6g}, after {MOST_CALLS} evaluations: the velocity is not smooth "
+                f"there; {ADVICE}"
+            )
+        self.value = self._field(self.t, state)
+        return self.value
+
+    @property
+    def failure(self) -> str:
+        """Why a step came to nothing."""
+        if not torch.isfinite(self.value).all():
+            return f"the velocity is not finite at t = {self.t:.6g}"
+        return f"the steps became too small at t = {self.t:.6g}: the velocity is singular or not smooth there; {ADVICE}"
 
     def callback_accept_step(self, *step: Tensor) -> None:
         """An adaptive step was good enough."""
@@ -85,7 +107,7 @@ def solve(
         tally: where dopri5 notes the steps that it accepts and rejects.
 
     Raises:
-        SolverError: the step size underflowed or the result is not finite.
+        SolverError: the step size underflowed, the solve does not end, or the result is not finite.
     """
     if method == "dopri5":
         return follow(field, x, interval, rtol=rtol, atol=atol, tally=tally)[-1]
@@ -117,7 +139,7 @@ def follow(
         (len(times), n, ...).
 
     Raises:
-        SolverError: the step size underflowed or a state is not finite.
+        SolverError: the step size underflowed, the solve does not end, or a state is not finite.
     """
     moments = torch.tensor(times, dtype=torch.float64, device=x.device)
     first = min(FIRST_STEP, abs(times[-1] - times[0]))
@@ -126,7 +148,7 @@ def follow(
     try:
         states = odeint(rates, x, moments, method="dopri5", rtol=rtol, atol=atol, options=options)
     except AssertionError as error:  # torchdiffeq asserts that the step did not underflow
-        raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {error}") from error
+        raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {rates.failure}") from error
     return finite(states, "dopri5")
 
 
@@ -137,7 +159,7 @@ def finite(states: Tensor, method: str) -> Tensor:
         SolverError: one is not finite.
     """
     if not torch.isfinite(states).all():
-        raise SolverError(f"{method} left the finite numbers")
+        raise SolverError(f"{method} left the finite numbers: take more steps, or dopri5")
     return states
 
 

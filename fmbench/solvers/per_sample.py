@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from fmbench.errors import SolverError, Unavailable
-from fmbench.solvers.ode import FIRST_STEP, VelocityField
+from fmbench.solvers.ode import ADVICE, FIRST_STEP, MOST_CALLS, VelocityField
+
+STAGES = 6  # calls of a step
 
 
 def solve_each(flow: VelocityField, x0: Tensor, rtol: float, atol: float) -> tuple[Tensor, Tensor]:
@@ -36,12 +38,18 @@ def solve_each(flow: VelocityField, x0: Tensor, rtol: float, atol: float) -> tup
 
     term = torchode.ODETerm(field)
     controller = torchode.IntegralController(atol=atol, rtol=rtol, term=term)
-    solver = torchode.AutoDiffAdjoint(torchode.Dopri5(term=term), controller)
+    solver = torchode.AutoDiffAdjoint(torchode.Dopri5(term=term), controller, max_steps=MOST_CALLS // STAGES)
     problem = torchode.InitialValueProblem(
         y0=x0.flatten(1), t_start=x0.new_full((n,), start), t_end=x0.new_full((n,), end)
     )
     with torch.no_grad():
         solution = solver.solve(problem, dt0=x0.new_full((n,), min(FIRST_STEP, end - start)))
-    if not bool((solution.status == 0).all()) or not torch.isfinite(solution.ys).all():
-        raise SolverError("dopri5 with steps of each sample's own failed for a sample")
+    failed = solution.status != 0
+    if failed.any():
+        why = torchode.Status(int(solution.status[failed][0])).name.lower().replace("_", " ")
+        raise SolverError(
+            f"dopri5 with steps of each sample's own failed for {int(failed.sum())} of {n} samples: {why}; {ADVICE}"
+        )
+    if not torch.isfinite(solution.ys).all():
+        raise SolverError("dopri5 with steps of each sample's own left the finite numbers: the velocity is not finite")
     return solution.ys[:, -1].reshape(x0.shape), solution.stats["n_steps"]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from fmbench import paths
 from fmbench.errors import SolverError
 from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import counted
-from fmbench.solvers.ode import FIXED, solve
+from fmbench.solvers.ode import FIXED, MOST_CALLS, solve
 from fmbench.testing.oracles import oracle_method
 
 STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
@@ -101,3 +102,31 @@ def test_a_field_that_explodes_is_a_solver_error():
             atol=1,
             steps=20,
         )
+
+
+class TestWhyASolveFails:
+    """What, at which t, and what to do."""
+
+    def of(self, field, interval=(0.0, 1.0)):
+        with pytest.raises(SolverError) as caught:
+            solve(field, torch.ones(3, 2, dtype=torch.float64), interval, method="dopri5", rtol=1e-5, atol=1e-5)
+        return str(caught.value)
+
+    def test_a_singular_velocity(self):
+        said = self.of(lambda t, x: x.sign() * abs(t - 0.4) ** -1.5)
+        assert re.search(r"rtol 1e-05, atol 1e-05: the steps became too small at t = 0\.(4|3999)\d*: the vel", said)
+        assert said.endswith("take a fixed-step solver or a larger tolerance")
+
+    def test_a_velocity_that_is_none(self):
+        assert self.of(lambda t, x: x * (math.nan if t > 0.5 else 1)).startswith("dopri5 at rtol 1e-05, atol 1e-05: ")
+        assert "the velocity is not finite at t = 0" in self.of(lambda _, x: x * math.nan)
+
+    def test_one_that_never_ends(self, monkeypatch):
+        monkeypatch.setattr("fmbench.solvers.ode.MOST_CALLS", 300)
+        said = self.of(lambda _, x: 50 * torch.sin(1e6 * x), interval=(1.0, 0.0))
+        assert re.match(
+            r"dopri5 was stopped at t = 0\.999\d*, after 300 evaluations: the velocity is not smooth", said
+        )
+
+    def test_as_much_as_trained_networks_take_is_far_below_the_limit(self):
+        assert MOST_CALLS >= 5 * 1730

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from fmbench import paths
+from fmbench.errors import SolverError
 from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import counted
 from fmbench.solvers.ode import solve
@@ -70,3 +71,11 @@ def test_the_metric_follows_the_field_that_is_sampled(tmp_path, guidance):
     for value in (record.details["min"], record.details["max"]):
         assert value % calls == 0
         assert (value / calls) % 6 == 1
+
+
+def test_a_solve_that_never_ends_is_stopped(law, generator, monkeypatch):
+    monkeypatch.setattr("fmbench.solvers.per_sample.MOST_CALLS", 60)
+    method = oracle_method(law, paths.CondOT())
+    method.velocity = lambda _t, x: 50 * torch.sin(1e6 * x)
+    with pytest.raises(SolverError, match=r"failed for 4 of 4 samples: reached max steps; take a fixed-step solver"):
+        solve_each(method, method.source(4, generator), 1e-5, 1e-5)
