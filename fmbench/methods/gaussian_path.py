@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -112,13 +113,19 @@ class GaussianPathMethod(Readable, FlowMethod):
         return Preconditioning(1 / c.rms(rms), 0.0, objectives.scale(self.predicts, c, rms))
 
     def estimate(self, t: Tensor | float, x: Tensor, labels: Tensor | None = None) -> Estimate:
-        """The network's answer at (t, x) for labels (n,), or for "no class"."""
+        """The network's answer at (t, x) for labels (n,), or for "no class"; beside an end where it says nothing."""
         if labels is None and self.task.classes:
             labels = torch.full((len(x),), self.task.classes, device=x.device)
+        t = torch.as_tensor(t, dtype=torch.float64, device=x.device).clamp(*self.readable)
         c = self.path.coefficients(t, x)
         p = self.precondition(c)
-        times = torch.as_tensor(t, dtype=torch.float64, device=x.device).reshape(-1)  # (n,), or (1,) for one time
+        times = t.reshape(-1)  # (n,), or (1,) for one time
         return Estimate(p.skip * x + p.out * self._output(times, p.into * x, labels), self.predicts, c, x)
+
+    @cached_property
+    def readable(self) -> tuple[float, float]:
+        """The times at which the network's answer can be read as what samplers ask for."""
+        return objectives.readable(self.predicts, self.path)
 
     @property
     def interval(self) -> tuple[float, float]:  # type: ignore[override]  # read off the path

@@ -6,6 +6,7 @@ velocity, noise, score and data gives all the others. One 2 x 2 rule serves the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -17,6 +18,9 @@ from fmbench.paths.gaussian import Coefficients, Path
 
 Quantity = Literal["velocity", "noise", "score", "data"]
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
+
+MARGIN = 1e-3
+ROUNDING = 1e-12  # cos(pi / 2) is 6e-17
 
 Weight = Callable[[Path, Tensor], Tensor]
 """lambda(path, t): multiplies the squared error of the network's unit-variance output; t and result are (n,)."""
@@ -57,13 +61,26 @@ def scale(quantity: Quantity, c: Coefficients, data_rms: float) -> Tensor:
     return torch.hypot(a * data_rms, b)
 
 
+def readable(quantity: Quantity, path: Path) -> tuple[float, float]:
+    """The times at which a predicted quantity can be read as the others: their limits stand for those beyond.
+
+    Where alpha = 0 the noise and the score say nothing of x1, and where sigma = 0 the data and the score nothing of
+    x0, so that the error of a trained network is multiplied without bound. There they are read MARGIN away.
+    """
+    ends = torch.tensor([path.t_min, path.t_max], dtype=torch.float64)
+    c = path.at(ends)
+    blind_to_data = quantity in {"noise", "score"} and float(c.alpha[0]) == 0
+    blind_to_noise = quantity in {"data", "score"} and abs(float(c.sigma[1])) < ROUNDING
+    return (path.t_min + MARGIN if blind_to_data else -math.inf, path.t_max - MARGIN if blind_to_noise else math.inf)
+
+
 def convert(value: Tensor, source: Quantity, wanted: Quantity, c: Coefficients, x: Tensor) -> Tensor:
     """Turn one predicted quantity at x_t = x into another; c are the coefficients at t.
 
     With x = alpha x1 + sigma x0 and value = p1 x1 + p2 x0, any q1 x1 + q2 x0 is a x + b value where
     a = (q1 p2 - q2 p1) / det, b = (alpha q2 - sigma q1) / det, det = alpha p2 - sigma p1.
     The noise and the score are singular sources where alpha = 0 and the data is one where sigma = 0: there x
-    carries nothing about the other component. Keep within the path's range of t.
+    carries nothing about the other component. Keep to the times that are `readable`.
     """
     if source == wanted:
         return value

@@ -124,9 +124,7 @@ class TestWhyASolveFails:
     def test_one_that_never_ends(self, monkeypatch):
         monkeypatch.setattr("fmbench.solvers.ode.MOST_CALLS", 300)
         said = self.of(lambda _, x: 50 * torch.sin(1e6 * x), interval=(1.0, 0.0))
-        assert re.match(
-            r"dopri5 was stopped at t = 0\.999\d*, after 300 evaluations: the velocity is not smooth", said
-        )
+        assert re.match(r"dopri5 was stopped at t = 0\.999\d*, after 300 evaluations: the velocity is not smooth", said)
 
     def test_as_much_as_trained_networks_take_is_far_below_the_limit(self):
         assert MOST_CALLS >= 5 * 1730

@@ -12,7 +12,9 @@ from fmbench import paths
 from fmbench.errors import FmbenchError
 from fmbench.methods.gaussian_path import Guided
 from fmbench.paths import gaussian
+from fmbench.paths.objectives import readable
 from fmbench.request.schema import Sampler
+from fmbench.solvers.likelihood import LikelihoodSettings
 from fmbench.solvers.nfe import counted
 from fmbench.testing.oracles import GaussianLaw, oracle_method
 from tests.helpers import SAMPLERS, own_options
@@ -51,6 +53,34 @@ def test_every_sampler_reaches_the_mean_and_covariance(law, path, generator, nam
     predicts = "noise" if starts_from_data(path) else "velocity"
     x = oracle_method(law, path, predicts).sample(3000, settings_for(name, path), generator)
     assert_moments(x, law)
+
+
+@pytest.mark.parametrize("name", ["dopri5", "ddim", "euler-maruyama"])
+@pytest.mark.parametrize("predicts", ["noise", "score", "data"])
+@pytest.mark.parametrize("blind", [paths.CondOT(), paths.Linear(), paths.Trig()], ids=["cond-ot", "linear", "trig"])
+def test_predictions_that_say_nothing_at_an_end_are_read_beside_it(law, generator, blind, predicts, name):
+    """At t = 0 the noise is x itself, at t = 1 the data are: neither tells the other."""
+    method = oracle_method(law, blind, predicts)
+    assert_moments(method.sample(3000, settings_for(name, blind), generator), law)
+    if name == "dopri5":
+        x = law.sample(200, generator)
+        assert (method.log_prob(x, LikelihoodSettings(), generator).value - law.log_prob(x)).mean().abs() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("path", "predicts", "expected"),
+    [
+        (paths.CondOT(), "velocity", (-math.inf, math.inf)),
+        (paths.CondOT(), "data", (-math.inf, math.inf)),  # sigma ends at sigma_min
+        (paths.CondOT(), "noise", (1e-3, math.inf)),
+        (paths.Trig(), "score", (1e-3, 1 - 1e-3)),
+        (paths.Linear(), "data", (-math.inf, 1 - 1e-3)),
+        (paths.VP(), "noise", (-math.inf, math.inf)),
+        (paths.VE(), "score", (-math.inf, math.inf)),
+    ],
+)
+def test_they_are_read_everywhere_else_as_they_are(path, predicts, expected):
+    assert readable(predicts, path) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, spec in SAMPLERS.items() if not spec.adaptive))

@@ -81,6 +81,12 @@ class Base(GaussianPathMethod):
     path = paths.CondOT()
 
 
+class Noise(Base):
+    """Predicts the noise, which at t = 0 says nothing of the data."""
+
+    predicts = "noise"
+
+
 class Few(Base):
     """Seven samples, whatever is asked."""
 
@@ -213,5 +219,5 @@ def fmbench_networks():
 @hookimpl
 def fmbench_methods():
     """Those that break their contract."""
-    classes = ("Few", "Whole", "Holed", "Boast", "Short", "Rows", "Gambles", "Penalised", "Uncounted", "Own")
+    classes = ("Noise", "Few", "Whole", "Holed", "Boast", "Short", "Rows", "Gambles", "Penalised", "Uncounted", "Own")
     return [MethodSpec(name.lower(), f"{__name__}:{name}") for name in classes]

@@ -81,6 +81,13 @@ def test_samples_that_are_none_cost_the_numbers_of_samples(run_of, method, reaso
     assert math.isfinite(found["nll"].value)
 
 
+def test_a_prediction_that_says_nothing_at_an_end_is_sampled_all_the_same(run_of):
+    _, directory = run_of("train.steps=40", metrics=["w2", "nll", "nfe"], methods=["noise"], dataset="gaussian-2d")
+    found = {record.name: record.value for record in directory.metrics()}
+    assert directory.status().state == "done"
+    assert all(math.isfinite(found[name]) for name in ("w2", "nll", "nfe"))
+
+
 def test_log_densities_of_other_points_are_no_nll(run_of):
     _, directory = run_of(metrics=["nll", "w2"], methods=["short"])
     found = {record.name: record for record in directory.metrics()}
