@@ -18,7 +18,8 @@ class Execution(msgspec.Struct, frozen=True):
         snapshots: how many times, evenly over the budget, to keep the averaged weights for the learning curve.
         renew: whether to measure again what is there already.
         retry: the states ("failed", "timeout") whose runs are tried again, from their last checkpoint.
-        rerun_stale: whether runs that were trained by other code of their method are set aside and trained anew.
+        rerun_stale: whether runs that were trained by other code than there is now are set aside and trained anew.
+        allow_stale: whether to go on with what other code, or other data, has trained.
         plugins: files of further plugins.
         loggers: "tensorboard", "wandb": told of training beside train.jsonl.
         command: that asked for it, as people typed it.
@@ -35,6 +36,7 @@ class Execution(msgspec.Struct, frozen=True):
     renew: bool = False
     retry: tuple[str, ...] = ()
     rerun_stale: bool = False
+    allow_stale: bool = False
     plugins: tuple[str, ...] = ()
     loggers: tuple[str, ...] = ()
     command: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ def environment(factory: str, origin: str, execution: Execution) -> dict[str, An
         "plugin": {"origin": origin, "source_sha256": source_digest(factory)},
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": processor(),
         "packages": installed(),
         "device": execution.device,
         "devices": execution.devices,
@@ -60,6 +61,19 @@ def environment(factory: str, origin: str, execution: Execution) -> dict[str, An
         "threads": torch.get_num_threads(),
         "command": list(execution.command),
     }
+
+
+@cache
+def processor() -> dict[str, str]:
+    """The kind of processor: its model, and which of its instructions torch uses; both decide last bits."""
+    import torch
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return {"model": model or platform.processor(), "capability": torch.backends.cpu.get_cpu_capability()}
 
 
 @cache

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from fmbench.cli.options import DEFAULT_RESULTS, Datasets, Device, Metrics, Plugin, ResultsDir, Set, chosen
 from fmbench.cli.placing import (
+    AllowStale,
     EngineName,
     EngineOption,
     Gpus,
@@ -30,6 +31,7 @@ def command(
     set_: Set = None,
     results_dir: ResultsDir = DEFAULT_RESULTS,
     renew: Annotated[bool, typer.Option("--renew", help="Measure again what is there already.")] = False,
+    allow_stale: AllowStale = False,
     plugin: Plugin = None,
     device: Device = "auto",
     jobs: Jobs = 1,
@@ -41,6 +43,8 @@ def command(
     engine_option: EngineOption = None,
 ) -> None:
     """Measure trained runs from their checkpoints, without training; numbers that are there already are kept.
+
+    Weights that other code, or other data, has trained than there is now are refused: see `fmbench verify`.
 
     Keys of --set: sampler.* and those of metrics, as nll.draws=20.
     """
@@ -59,6 +63,12 @@ def command(
         metrics=chosen(metrics),
         assignments=set_ or [],
     )
-    execution = Execution(device, renew=renew, retry=tuple(states(retry)), plugins=tuple(map(str, files)))
+    execution = Execution(
+        device,
+        renew=renew,
+        retry=tuple(states(retry)),
+        allow_stale=allow_stale,
+        plugins=tuple(map(str, files)),
+    )
     place = Place(engine, jobs, gpus, per_gpu, timeout, engine_option or [])
     carry_out(planned, plugins, place, execution, results_dir, console)

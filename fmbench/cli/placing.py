@@ -41,6 +41,9 @@ EngineOption = Annotated[
 Retry = Annotated[
     str | None, typer.Option(metavar="failed|timeout", help="Try runs that ended so again.", rich_help_panel=PLACES)
 ]
+AllowStale = Annotated[
+    bool, typer.Option("--allow-stale", help="Go on with what other code, or other data, has trained.")
+]
 
 
 def states(text: str | None) -> list[str]:

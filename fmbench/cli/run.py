@@ -19,6 +19,7 @@ from fmbench.cli.options import (
     chosen,
 )
 from fmbench.cli.placing import (
+    AllowStale,
     EngineName,
     EngineOption,
     Gpus,
@@ -72,8 +73,9 @@ def command(
     timeout: Timeout = None,
     retry: Retry = None,
     rerun: Annotated[
-        str | None, typer.Option(metavar="stale", help="Train anew what other code of its method has trained.")
+        str | None, typer.Option(metavar="stale", help="Train anew what other code, or other data, has trained.")
     ] = None,
+    allow_stale: AllowStale = False,
     engine: EngineName = "local",
     engine_option: EngineOption = None,
 ) -> None:
@@ -121,6 +123,7 @@ def command(
         snapshots,
         retry=tuple(states(retry)),
         rerun_stale=rerun is not None,
+        allow_stale=allow_stale,
         plugins=tuple(map(str, files)),
         loggers=tuple(chosen(log) or ()),
     )
@@ -131,17 +134,19 @@ def command(
 def show_plan(planned: Sequence[PlannedRun], plugins: Plugins, results: Path) -> None:
     """The runs, how each stands, how long the rest may take, and where each lives."""
     from fmbench import durations
-    from fmbench.scheduling.dispatch import is_stale, verdict
+    from fmbench.registry.code import PresentCode
+    from fmbench.scheduling.dispatch import verdict
     from fmbench.scheduling.estimate import describe, time_left
+    from fmbench.store.staleness import changes
 
-    estimates = time_left(planned, results)
+    estimates, present = time_left(planned, results), PresentCode(plugins)
     varied = varied_keys([run.evaluation_overrides for run, _ in planned])
     table = Table(box=None)
     for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
     for (run, directory), guess in zip(planned, estimates, strict=True):
         training, found = run.training, verdict(run, directory)
-        state = found + (", stale" if is_stale(directory, plugins) else "")
+        state = found + (", stale" if changes(directory, present) else "")
         length = "" if found == "done" else "?" if guess is None else durations.show(guess.seconds)
         line = [training.dataset.name, training.method.name, str(training.seed)]
         line += [str(run.evaluation_overrides.get(key, "default")) for key in varied]

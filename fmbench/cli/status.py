@@ -15,6 +15,7 @@ from rich.text import Text
 from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, ResultsDir
 
 if TYPE_CHECKING:
+    from fmbench.registry.code import PresentCode
     from fmbench.store.records import StatusRecord
 
 SHOWN = 20  # runs of a kind that are listed one by one
@@ -24,37 +25,42 @@ def command(
     results_dir: ResultsDir = DEFAULT_RESULTS,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")] = False,
 ) -> None:
-    """Show which runs are done, running, waiting or failed, from the results directory alone.
+    """Show which runs are done, running, waiting or failed, and which of them other code has trained.
 
     It works from any machine that sees the directory. A run is lost if it says that it runs and no process holds it:
     the command that started it goes on with it when given again.
     """
-    console = Console(highlight=False)
+    from fmbench.registry.code import PresentCode  # here, so that --help does not wait for pluggy
+    from fmbench.registry.discovery import load_plugins
+
+    console, present = Console(highlight=False), PresentCode(load_plugins())
     if not watch:
-        console.print(overview(results_dir))
+        console.print(overview(results_dir, present))
         return
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                live.update(overview(results_dir), refresh=True)
+                live.update(overview(results_dir, present), refresh=True)
                 time.sleep(2)
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def overview(results: Path) -> RenderableType:
-    """Counts by dataset and state, and a line for each run that runs or has failed.
+def overview(results: Path, present: PresentCode) -> RenderableType:
+    """Counts by dataset and state, and a line for each run that runs, has failed or is stale.
 
     Raises:
         FmbenchError: there is no such directory, or no run in it.
     """
     from fmbench.errors import FmbenchError  # here, so that --help does not wait for pydantic
     from fmbench.report.run_states import ORDER, run_states
+    from fmbench.report.stale import stale_lines
     from fmbench.scheduling.monitor import running_table
 
     by_state: dict[str, list[tuple[str, StatusRecord]]] = {state: [] for state in ORDER}
     counts: dict[str, dict[str, int]] = {}
-    for run in run_states(results):
+    runs = list(run_states(results))
+    for run in runs:
         counts.setdefault(run.dataset, dict.fromkeys(ORDER, 0))[run.state] += 1
         if run.state not in ("done", "queued"):
             by_state[run.state].append((run.name, run.status))
@@ -64,11 +70,12 @@ def overview(results: Path) -> RenderableType:
     if by_state["running"]:
         parts.append(running_table(by_state["running"][:SHOWN]))
     for state in ("lost", "failed", "timeout"):
-        runs = by_state[state]
+        told = by_state[state]
         parts += [
-            Text(f"{state}: {name}" + (f": {status.reason}" if status.reason else "")) for name, status in runs[:SHOWN]
+            Text(f"{state}: {name}" + (f": {status.reason}" if status.reason else "")) for name, status in told[:SHOWN]
         ]
-        parts += [Text(f"{state}: and {len(runs) - SHOWN} more", style="dim")] if len(runs) > SHOWN else []
+        parts += [Text(f"{state}: and {len(told) - SHOWN} more", style="dim")] if len(told) > SHOWN else []
+    parts += [Text(line) for line in stale_lines((run.directory for run in runs), (), present)]
     return Group(*parts)
 
 

@@ -13,6 +13,8 @@ from fmbench.cli.options import DEFAULT_RESULTS, Datasets, ResultsDir, chosen
 from fmbench.errors import FmbenchError, unknown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fmbench.report.sheet import Sheet
     from fmbench.report.table import Row
 
@@ -47,7 +49,10 @@ def command(
         typer.Option(metavar="A B", help="Two rows: their differences, paired by seed, with intervals."),
     ] = None,
 ) -> None:
-    """Print the table of a results directory; the same bytes for the same directory."""
+    """Print the table of a results directory; the same bytes for the same directory.
+
+    What other code or data has made than there is now is told beside it, on standard error.
+    """
     from fmbench.report.columns import chosen as known_columns  # here, so that --help does not wait for pydantic
     from fmbench.report.render import FORMATS, show, show_sheets
     from fmbench.report.table import build
@@ -69,6 +74,22 @@ def command(
         show_sheets(compared(found, *compare, view), form, console)
     else:
         show(found, form, console, view)
+    tell_stale(results_dir, found)
+
+
+def tell_stale(results: Path, rows: Sequence[Row]) -> None:
+    """Say on standard error which of the rows' runs and numbers are stale: what is there now is no part of a table."""
+    from fmbench.registry.code import PresentCode
+    from fmbench.registry.discovery import load_plugins
+    from fmbench.report.stale import stale_lines
+    from fmbench.store.run import find_runs
+
+    shown = {(row.request.dataset.name, row.request.method.name) for row in rows}
+    datasets = sorted({dataset for dataset, _ in shown})
+    directories = (run for run in find_runs(results, *datasets) if run.configuration[:2] in shown) if rows else ()
+    console = Console(stderr=True, highlight=False)
+    for line in stale_lines(directories, rows, PresentCode(load_plugins())):
+        console.print(line, markup=False, soft_wrap=True)
 
 
 def published(rows: Sequence[Row], asked: str) -> list[Sheet]:

@@ -169,6 +169,10 @@ class PresentCode:
         now = self.of(recorded)
         return [title for title, digest in recorded.items() if now.get(title, digest) != digest]
 
+    def factory(self, title: str) -> str | None:
+        """The factory of a part, or None where no plugin offers it."""
+        return self._factories[title][0] if title in self._factories else None
+
     @cached_property
     def _factories(self) -> dict[str, list[str]]:
         return {

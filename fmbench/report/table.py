@@ -16,6 +16,8 @@ from fmbench.request.schema import TrainingRequest, canonical
 from fmbench.store.records import NOT_APPLICABLE, MeasuredT, RunRecord, StatusRecord, TableRecord, TrainingSummary
 from fmbench.store.run import Configuration, RunDirectory, find_runs
 
+Code = tuple[tuple[str, str], ...]
+"""Digests of code by part, as (("metric fid", "..."), ...)."""
 WORST_FIRST = ("failed", "timeout", "running", "queued", "done")
 
 
@@ -36,6 +38,7 @@ class Row:
         sampler: how its samples were drawn.
         summaries: what training cost, by seed.
         seeds: how many training seeds it has.
+        code: metrics, each with digests of code that has decided numbers of its.
     """
 
     request: TrainingRequest
@@ -50,6 +53,7 @@ class Row:
     sampler: Mapping[str, Any]
     summaries: tuple[TrainingSummary, ...]
     seeds: int
+    code: frozenset[tuple[str, Code]] = frozenset()
 
     def cell(self, name: str) -> tuple[Column, Cell] | None:
         """The number of that name; a row has one protocol, hence one such column."""
@@ -201,9 +205,12 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
     states = {status.state for status in group.statuses}
     columns: dict[Column, dict[int, TableRecord]] = defaultdict(dict)
     sampler: Mapping[str, Any] = {}
+    code: set[tuple[str, Code]] = set()
     for seed, number in group.numbers:
         measure = measures.of(number)
         sampler = sampler or measure.sampler
+        if number.code:
+            code.add((number.metric, tuple(number.code.items())))
         if number.value is not None:
             columns[measure.column][seed] = number
         elif number.reason == NOT_APPLICABLE:
@@ -224,6 +231,7 @@ def _row(record: RunRecord, evaluation: Mapping[str, Scalar], group: _Seeds, mea
         sampler=sampler,
         summaries=tuple(group.summaries),
         seeds=len(set(group.seeds)),
+        code=frozenset(code),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -33,7 +33,7 @@ def evaluate(
     evaluation: Evaluation,
     again: Callable[[], Evaluation],
     metrics: Registry[MetricSpec],
-    wanted: Iterable[str],
+    wanted: Mapping[str, dict[str, str]],
 ) -> None:
     """Measure the metrics that are wanted; every number is written as soon as it is known.
 
@@ -46,7 +46,7 @@ def evaluate(
         evaluation: what metrics are shown.
         again: gives the same afresh.
         metrics: to choose from.
-        wanted: their names.
+        wanted: their names, each with the digests of the code that its numbers depend on.
     """
     directory.add_metrics(
         MetricRecord(metric=name, name=name, value=None, evaluation=run.evaluation_overrides, reason=NOT_APPLICABLE)
@@ -54,7 +54,7 @@ def evaluate(
     )
     evaluation = sealed(evaluation)
     kept = False
-    for name in wanted:
+    for name, code in wanted.items():
         known = measured(run, directory.metrics(), name)
         if known and not any(record.evaluation == run.evaluation_overrides for record in known):
             # Measured under another name of the same protocol.
@@ -75,7 +75,7 @@ def evaluate(
             keep_samples(run, directory, drawn.raw[: SHOWN[evaluation.dataset_spec.kind]])
             kept = True
         keep_pictures(run, directory, name, evaluation.kept())
-        directory.add_metrics(records(run, spec, values, seconds=cost, measured_at=measured_at))
+        directory.add_metrics(records(run, spec, values, seconds=cost, measured_at=measured_at, code=code))
 
 
 def sealed(evaluation: Evaluation) -> Evaluation:

@@ -17,6 +17,7 @@ from fmbench.errors import DivergedError
 from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.progress import Progress, Silent
+from fmbench.registry.code import PresentCode
 from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
@@ -25,8 +26,9 @@ from fmbench.seeding import generators_kept
 from fmbench.store.coverage import missing
 from fmbench.store.files import write_text
 from fmbench.store.locks import run_lock
-from fmbench.store.records import StatusRecord
+from fmbench.store.records import State, StatusRecord
 from fmbench.store.run import RunDirectory
+from fmbench.store.staleness import StaleError, note_data, parts_of_number, parts_of_training, refuse_stale
 from fmbench.training import checkpoints
 from fmbench.training.interrupts import Interrupted
 from fmbench.training.session import TrainingSession, averaged, load_averaged
@@ -51,6 +53,7 @@ def carry_out_run(
     """
     asked = runs[0].training.train.steps
     with run_lock(directory.path / "run.json"):
+        before = directory.status()
         reporter = StatusReporter(directory, asked, progress)
         try:
             with deterministic():
@@ -66,6 +69,9 @@ def carry_out_run(
             )
             directory.set_status(queued)
             raise
+        except StaleError as error:
+            state: State = "failed" if directory.training() is None else "done"
+            status = structs.replace(before, state=state, reason=str(error))
         except DivergedError as error:
             status = StatusRecord(state="failed", step=error.step, steps=asked, reason=str(error))
         except Exception as error:  # noqa: BLE001 - a stranger's method may raise anything; it becomes the row's reason
@@ -111,16 +117,27 @@ def _train_and_evaluate(
     execution: Execution,
     reporter: StatusReporter,
 ) -> None:
-    request, begun = runs[0].training, time.perf_counter()
+    request, started = runs[0].training, time.perf_counter()
     spec = plugins.methods.get(request.method.name)
     origin = plugins.methods.origin(spec.name)
-    environment = provenance.environment(spec.factory, origin, execution)
+    present = PresentCode(plugins)
     session = session_for(request, plugins, execution, reporter)
+    data = session.dataset.content()
+    environment = {
+        **provenance.environment(spec.factory, origin, execution),
+        "code": present.of(parts_of_training(request, plugins)),
+        "data": data,
+    }
     summary = directory.training()
+    begun = summary is not None or directory.teacher.exists() or any(directory.checkpoints.glob("*"))
+    if begun:
+        note_data(directory, data)
+        if not execution.allow_stale:
+            refuse_stale(directory, present)
     if summary is None:
         method = session.build(request)
-        if not any(directory.checkpoints.glob("*")):  # who began it, should other code go on with it
-            directory.set_environment("train", environment)
+        if not begun:
+            directory.set_environment("train", environment)  # who began it, should other code go on with it
         session.train(request, method, directory)
         summary = directory.training()
     steps = summary.steps if summary else None
@@ -130,13 +147,14 @@ def _train_and_evaluate(
         if wanted:
             directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
             evaluation = evaluation_of(run, directory, plugins, session)
+            code = {metric: present.of(parts_of_number(run, metric, plugins)) for metric in wanted}
 
             def again(run: RunRequest = run) -> Evaluation:
                 return evaluation_of(run, directory, plugins, session_for(request, plugins, execution, reporter))
 
-            evaluate(run, directory, evaluation, again, plugins.metrics, wanted)
+            evaluate(run, directory, evaluation, again, plugins.metrics, code)
             cost = {
-                "seconds": round(time.perf_counter() - begun, 3),  # of this call, what it trained included
+                "seconds": round(time.perf_counter() - started, 3),  # of this call, what it trained included
                 "peak_memory_bytes": provenance.peak_memory(execution.device),
             }
             directory.set_environment("evaluate", {**environment, **cost})

@@ -15,6 +15,7 @@ from rich.console import Console
 from fmbench import provenance
 from fmbench.engine.base import Ended, Engine, Job
 from fmbench.execution import Execution
+from fmbench.registry.code import PresentCode
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
 from fmbench.run.exits import BUSY, INTERRUPTED
@@ -24,6 +25,7 @@ from fmbench.store.coverage import complete
 from fmbench.store.locks import is_held
 from fmbench.store.records import JobRecord, StatusRecord
 from fmbench.store.run import RunDirectory
+from fmbench.store.staleness import changes
 
 PlannedRun = tuple[RunRequest, RunDirectory]
 Verdict = Literal["to do", "done", "failed", "timeout", "elsewhere"]
@@ -41,15 +43,6 @@ def verdict(run: RunRequest, directory: RunDirectory) -> Verdict:
     if status.state in ("failed", "timeout"):
         return status.state
     return "done" if complete(run, directory) else "to do"
-
-
-def is_stale(directory: RunDirectory, plugins: Plugins) -> bool:
-    """Whether a run was trained by other code of its method than there is now."""
-    if not directory.exists():
-        return False
-    trained_by = directory.trained_by()
-    method = directory.record().request.method.name
-    return trained_by is not None and trained_by != provenance.source_digest(plugins.methods.get(method).factory)
 
 
 def run_all(
@@ -107,7 +100,8 @@ def choose(
     """What is to be carried out, by directory; what is not, and why, is said."""
     chosen: dict[RunDirectory, list[RunRequest]] = {}
     passed: Counter[str] = Counter()
-    stale = {directory for _, directory in planned if is_stale(directory, plugins)}
+    present = PresentCode(plugins)
+    stale = {directory for _, directory in planned if changes(directory, present)}
     if execution.rerun_stale:
         for directory in stale:
             directory.set_aside()
@@ -126,8 +120,9 @@ def choose(
     if passed["elsewhere"]:
         console.print(f"{passed['elsewhere']} are being carried out by other processes", soft_wrap=True)
     if stale:
-        text = f"{len(stale)} were trained by other code of their method than there is now (stale)"
-        console.print(f"{text}: --rerun stale trains them anew", soft_wrap=True)
+        text = f"{len(stale)} were trained by other code, or on other data, than there is now (stale)"
+        remedies = "--rerun stale trains them anew, `fmbench verify` tells whether that matters"
+        console.print(f"{text}: {remedies}", soft_wrap=True)
     return chosen
 
 
@@ -172,6 +167,9 @@ def settle(ended: Ended) -> StatusRecord:
     if directory.output.exists() and not directory.output.stat().st_size:
         directory.output.unlink()
     status = directory.status()
+    if status.state == "done" and status.reason:  # why nothing more was measured: it is said, and is no part of the run
+        directory.set_status(structs.replace(status, reason=""))
+        return status
     if ended.timeout and status.state != "done":
         found: dict[str, str] = {"state": "timeout", "reason": "took longer than --timeout allows"}
     elif status.state == "running" and ended.code == INTERRUPTED:

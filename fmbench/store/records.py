@@ -115,6 +115,7 @@ class Measured(Record, frozen=True, kw_only=True):
         evaluation: how the evaluation differed from the defaults, by dotted key.
         measured_at: when the measurement began (UTC); the numbers of one measurement share it.
         number: how it is shown, where a plugin's metric says so; not written for numbers that fmbench ships.
+        code: digests of the code that decides it, as {"metric fid": ...}; not written by versions of old.
     """
 
     metric: str
@@ -128,6 +129,7 @@ class Measured(Record, frozen=True, kw_only=True):
     reason: str = ""
     measured_at: str = ""
     number: Number | msgspec.UnsetType = msgspec.UNSET
+    code: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class MetricRecord(Measured, frozen=True, kw_only=True):

@@ -30,6 +30,8 @@ from fmbench.store.records import (
 
 SEED = re.compile(r"seed-\d+")
 Configuration = tuple[str, str, str]
+Half = Literal["train", "evaluate", "verified", "seen"]
+"""Of env.json: who trained and who measured; with which code the training was repeated; which data was last loaded."""
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,8 @@ class RunDirectory:
         """Write training.json."""
         files.write_json(self.path / "training.json", summary.dump())
 
-    def set_environment(self, half: Literal["train", "evaluate"], environment: dict[str, Any]) -> None:
-        """Write down in env.json who answered, for one half of the run; the other half's entry stays."""
+    def set_environment(self, half: Half, environment: dict[str, Any]) -> None:
+        """Write down in env.json who answered, for one half of the run; the other entries stay."""
         files.write_json(self.path / "env.json", {"schema": SCHEMA, **self.environment(), half: environment})
 
     def environment(self) -> dict[str, Any]:

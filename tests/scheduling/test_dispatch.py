@@ -14,13 +14,15 @@ from fmbench.engine import base
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
 from fmbench.provenance import command_line
+from fmbench.registry.code import PresentCode
 from fmbench.registry.discovery import load_plugins
 from fmbench.run import exits, worker
-from fmbench.scheduling.dispatch import is_stale, longest_first, prepare, settle, verdict
+from fmbench.scheduling.dispatch import longest_first, prepare, settle, verdict
 from fmbench.scheduling.monitor import GridMonitor, LiveMonitor
 from fmbench.store.locks import run_lock
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
+from fmbench.store.staleness import changes
 from tests.helpers import carry_out, tiny_plan
 
 METHOD = """
@@ -76,11 +78,11 @@ class TestWhatIsCarriedOut:
         runs = list(tiny_plan(plugins=before, methods=["mine"], metrics=["nfe"]))
         said(runs, results, before)
         directory = RunDirectory.of(results, runs[0])
-        assert not is_stale(directory, before)
+        assert changes(directory, PresentCode(before)) == []
         number, trained_by = directory.metrics()[0].value, directory.trained_by()
         file.write_text(METHOD.replace("Linear", "Trig"))
         after = load_plugins([file], environ={})
-        assert is_stale(directory, after)
+        assert changes(directory, PresentCode(after)) == ["code of method mine"]
         outcome, text = said(runs, results, after)
         assert outcome.complete
         assert "(stale): --rerun stale trains them anew" in text
