@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from fmbench import __version__
-from fmbench.cli import animate, gc, info, listing, merge, plot, report, run, serve, status, table
+from fmbench.cli import animate, gc, info, listing, merge, plot, report, run, serve, status, table, verify
 from fmbench.cli import eval as evaluation
 from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
@@ -28,6 +28,7 @@ UsageError: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__nam
 app.command("run")(run.command)
 app.command("status")(status.command)
 app.command("eval")(evaluation.command)
+app.command("verify")(verify.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
 app.command("table")(table.command)

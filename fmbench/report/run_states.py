@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fmbench.request.schema import DEFAULT_SLUG
 from fmbench.store.locks import is_held
 from fmbench.store.records import StatusRecord
 from fmbench.store.run import RunDirectory, find_runs
@@ -42,8 +41,6 @@ def run_states(root: Path, datasets: Sequence[str] | None = None) -> Iterator[Ru
     """
     for directory in find_runs(root, *(datasets or ())):
         status = directory.status()
-        dataset, method, _ = directory.configuration
         lost = status.state == "running" and not is_held(directory.path / "run.json")
-        name = f"{method} on {dataset}, seed {directory.seed}"
-        spelt = name if directory.slug == DEFAULT_SLUG else f"{name} ({directory.slug})"
-        yield RunState(directory, dataset, spelt, LOST if lost else status.state, status)
+        dataset, state = directory.configuration[0], LOST if lost else status.state
+        yield RunState(directory, dataset, directory.title, state, status)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from fmbench.errors import FmbenchError
 from fmbench.registry.specs import Scalar
-from fmbench.request.schema import RunRequest, TrainingRequest, label_of
+from fmbench.request.schema import DEFAULT_SLUG, RunRequest, TrainingRequest, label_of
 from fmbench.store import files
 from fmbench.store.measurements import Line, latest
 from fmbench.store.migrations import SCHEMA, upgrade
@@ -67,6 +67,13 @@ class RunDirectory:
     def slug(self) -> str:
         """How its request differs from the defaults, as its folder spells it; DEFAULT_SLUG if it does not."""
         return self.path.parent.name.rpartition("-")[0]
+
+    @property
+    def title(self) -> str:
+        """Which run it is, for people."""
+        dataset, method, _ = self.configuration
+        apart = "" if self.slug == DEFAULT_SLUG else f" ({self.slug})"
+        return f"{method} on {dataset}, seed {self.seed}{apart}"
 
     @property
     def checkpoints(self) -> Path:

@@ -93,7 +93,8 @@ def known_data(known: dict[str, Any]) -> set[str]:
 def note_data(directory: RunDirectory, digest: str) -> None:
     """Write down which data is there now, where that is not known from the training."""
     known = directory.environment()
-    if digest != known.get("seen", {}).get("data") and ("seen" in known or digest not in known_data(known)):
+    of_training, seen = known_data(known), known.get("seen", {}).get("data")
+    if of_training and digest != seen and (seen or digest not in of_training):
         directory.set_environment("seen", {"data": digest})
 
 

@@ -127,6 +127,39 @@ class AfterSeconds(StoppingRule):
         return min(total, int(state.seconds)), total
 
 
+@dataclass(frozen=True)
+class FirstSteps(StoppingRule):
+    """The first steps of a longer budget, each as it is there.
+
+    Args:
+        rule: of the whole budget.
+        steps: how many of its steps to take.
+    """
+
+    rule: StoppingRule
+    steps: int
+
+    def over(self, state: TrainingState) -> bool:
+        """After those steps, or with the budget."""
+        return state.step >= self.steps or self.rule.over(state)
+
+    def decayed(self, state: TrainingState) -> float:
+        """As in the whole budget."""
+        return self.rule.decayed(state)
+
+    def spent(self, state: TrainingState) -> float:
+        """The share of the whole budget."""
+        return self.rule.spent(state)
+
+    def marks(self, state: TrainingState, count: int) -> int:
+        """Laid over the whole budget."""
+        return self.rule.marks(state, count)
+
+    def gauge(self, state: TrainingState) -> tuple[int, int]:
+        """In the steps to take."""
+        return state.step, self.steps
+
+
 def learning_rate(settings: Train, step: int, decayed: float) -> float:
     """The rate of step 0, 1, ...: a linear warm-up, then the decay, to zero at the end of the budget.
 
