@@ -134,19 +134,18 @@ def command(
 def show_plan(planned: Sequence[PlannedRun], plugins: Plugins, results: Path) -> None:
     """The runs, how each stands, how long the rest may take, and where each lives."""
     from fmbench import durations
-    from fmbench.registry.code import PresentCode
     from fmbench.scheduling.dispatch import verdict
     from fmbench.scheduling.estimate import describe, time_left
     from fmbench.store.staleness import changes
 
-    estimates, present = time_left(planned, results), PresentCode(plugins)
+    estimates = time_left(planned, results)
     varied = varied_keys([run.evaluation_overrides for run, _ in planned])
     table = Table(box=None)
     for head in ("dataset", "method", "seed", *varied, "state", "estimate", "directory"):
         table.add_column(head, overflow="fold")
     for (run, directory), guess in zip(planned, estimates, strict=True):
         training, found = run.training, verdict(run, directory)
-        state = found + (", stale" if changes(directory, present) else "")
+        state = found + (", stale" if changes(directory, plugins.code) else "")
         length = "" if found == "done" else "?" if guess is None else durations.show(guess.seconds)
         line = [training.dataset.name, training.method.name, str(training.seed)]
         line += [str(run.evaluation_overrides.get(key, "default")) for key in varied]

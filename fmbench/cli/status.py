@@ -30,10 +30,9 @@ def command(
     It works from any machine that sees the directory. A run is lost if it says that it runs and no process holds it:
     the command that started it goes on with it when given again.
     """
-    from fmbench.registry.code import PresentCode  # here, so that --help does not wait for pluggy
-    from fmbench.registry.discovery import load_plugins
+    from fmbench.registry.discovery import load_plugins  # here, so that --help does not wait for pluggy
 
-    console, present = Console(highlight=False), PresentCode(load_plugins())
+    console, present = Console(highlight=False), load_plugins().code
     if not watch:
         console.print(overview(results_dir, present))
         return

@@ -79,7 +79,6 @@ def command(
 
 def tell_stale(results: Path, rows: Sequence[Row]) -> None:
     """Say on standard error which of the rows' runs and numbers are stale: what is there now is no part of a table."""
-    from fmbench.registry.code import PresentCode
     from fmbench.registry.discovery import load_plugins
     from fmbench.report.stale import stale_lines
     from fmbench.store.run import find_runs
@@ -88,7 +87,7 @@ def tell_stale(results: Path, rows: Sequence[Row]) -> None:
     datasets = sorted({dataset for dataset, _ in shown})
     directories = (run for run in find_runs(results, *datasets) if run.configuration[:2] in shown) if rows else ()
     console = Console(stderr=True, highlight=False)
-    for line in stale_lines(directories, rows, PresentCode(load_plugins())):
+    for line in stale_lines(directories, rows, load_plugins().code):
         console.print(line, markup=False, soft_wrap=True)
 
 

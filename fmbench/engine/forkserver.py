@@ -172,6 +172,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the scheduler decides
     plugins = load_plugins([Path(file) for file in sys.argv[1:]])
+    plugins.code.read()  # before anybody edits what is imported now
     import torch
 
     from fmbench.run import worker

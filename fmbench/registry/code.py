@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fmbench.registry.modules import Definition, Module, find, read
-from fmbench.registry.plugins import Plugins
 from fmbench.registry.syntax import Chain, Target
+
+if TYPE_CHECKING:
+    from fmbench.registry.plugins import Plugins
 
 OURS = ("fmbench", "fmbench_plugins")
 SAYING = frozenset({"registry", "request", "store", "errors", "progress", "provenance", "execution", "durations"})
@@ -148,7 +150,7 @@ def digest(factories: Iterable[str], modules: Modules | None = None) -> str | No
 
 
 class PresentCode:
-    """The code that there is now of all that plugins offer, by "method fm-ot" and the like.
+    """The code of all that plugins offer, by "method fm-ot" and the like, as it is when first asked for.
 
     Args:
         plugins: whose factories they are.
@@ -158,6 +160,10 @@ class PresentCode:
         self._plugins = plugins
         self._modules: Modules = {}
         self._digests: dict[str, str | None] = {}
+
+    def read(self) -> None:
+        """Ask for all of it, so that a later edit of a file changes nothing that is imported already."""
+        self.of(f"{registry.kind} {spec.name}" for registry in self._plugins.registries() for spec in registry)
 
     def of(self, titles: Iterable[str]) -> dict[str, str]:
         """The digests of parts; those are left out of which there is no source."""
@@ -171,18 +177,17 @@ class PresentCode:
 
     def factory(self, title: str) -> str | None:
         """The factory of a part, or None where no plugin offers it."""
-        return self._factories[title][0] if title in self._factories else None
-
-    @cached_property
-    def _factories(self) -> dict[str, list[str]]:
-        return {
-            f"{registry.kind} {spec.name}": [spec.factory, *filter(None, [BESIDE.get(registry.kind)])]
-            for registry in self._plugins.registries()
-            for spec in registry
-        }
+        for registry in self._plugins.registries():
+            name = title.removeprefix(f"{registry.kind} ")
+            if name != title and name in registry:
+                return str(registry.get(name).factory)
+        return None
 
     def _digest(self, title: str) -> str | None:
         if title not in self._digests:
-            factories = self._factories.get(title)
-            self._digests[title] = None if factories is None else digest(factories, self._modules)
+            factory = self.factory(title)
+            if factory is None:
+                return None
+            beside = [other for kind, other in BESIDE.items() if title.startswith(f"{kind} ")]
+            self._digests[title] = digest([factory, *beside], self._modules)
         return self._digests[title]

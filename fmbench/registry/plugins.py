@@ -12,6 +12,7 @@ import pluggy
 
 from fmbench.errors import FmbenchError
 from fmbench.registry import hooks
+from fmbench.registry.code import PresentCode
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, SamplerSpec, Spec
 
@@ -48,6 +49,7 @@ class Plugins:
         self.metrics: Registry[MetricSpec] = Registry("metric")
         self.extractors: Registry[ExtractorSpec] = Registry("feature extractor")
         self.samplers: Registry[SamplerSpec] = Registry("sampler")
+        self.code = PresentCode(self)
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
         self._manager = pluggy.PluginManager(hooks.PROJECT)

@@ -17,7 +17,6 @@ from fmbench.errors import DivergedError
 from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.progress import Progress, Silent
-from fmbench.registry.code import PresentCode
 from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
@@ -120,12 +119,11 @@ def _train_and_evaluate(
     request, started = runs[0].training, time.perf_counter()
     spec = plugins.methods.get(request.method.name)
     origin = plugins.methods.origin(spec.name)
-    present = PresentCode(plugins)
     session = session_for(request, plugins, execution, reporter)
     data = session.dataset.content()
     environment = {
         **provenance.environment(spec.factory, origin, execution),
-        "code": present.of(parts_of_training(request, plugins)),
+        "code": plugins.code.of(parts_of_training(request, plugins)),
         "data": data,
     }
     summary = directory.training()
@@ -133,7 +131,7 @@ def _train_and_evaluate(
     if begun:
         note_data(directory, data)
         if not execution.allow_stale:
-            refuse_stale(directory, present)
+            refuse_stale(directory, plugins.code)
     if summary is None:
         method = session.build(request)
         if not begun:
@@ -147,7 +145,7 @@ def _train_and_evaluate(
         if wanted:
             directory.set_environment("evaluate", environment)  # before its numbers, should it be killed after them
             evaluation = evaluation_of(run, directory, plugins, session)
-            code = {metric: present.of(parts_of_number(run, metric, plugins)) for metric in wanted}
+            code = {metric: plugins.code.of(parts_of_number(run, metric, plugins)) for metric in wanted}
 
             def again(run: RunRequest = run) -> Evaluation:
                 return evaluation_of(run, directory, plugins, session_for(request, plugins, execution, reporter))

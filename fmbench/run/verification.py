@@ -20,7 +20,6 @@ from torch import Tensor
 from fmbench import provenance
 from fmbench.execution import Execution
 from fmbench.progress import Progress
-from fmbench.registry.code import PresentCode
 from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import TrainingRequest
 from fmbench.run.stages import deterministic, session_for
@@ -87,8 +86,7 @@ class Verification:
         reason = self._hindrance(request, directory, known)
         if reason:
             return Verdict("skipped", reason)
-        present = PresentCode(self.plugins)
-        code = present.of(parts_of_training(request, self.plugins))
+        code = self.plugins.code.of(parts_of_training(request, self.plugins))
         verified = known.get("verified", {})
         if verified.get("agrees") and verified["code"] == code and not self.renew:
             return Verdict("skipped", "was verified with this code already")

@@ -15,7 +15,6 @@ from rich.console import Console
 from fmbench import provenance
 from fmbench.engine.base import Ended, Engine, Job
 from fmbench.execution import Execution
-from fmbench.registry.code import PresentCode
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest
 from fmbench.run.exits import BUSY, INTERRUPTED
@@ -100,8 +99,7 @@ def choose(
     """What is to be carried out, by directory; what is not, and why, is said."""
     chosen: dict[RunDirectory, list[RunRequest]] = {}
     passed: Counter[str] = Counter()
-    present = PresentCode(plugins)
-    stale = {directory for _, directory in planned if changes(directory, present)}
+    stale = {directory for _, directory in planned if changes(directory, plugins.code)}
     if execution.rerun_stale:
         for directory in stale:
             directory.set_aside()

@@ -8,7 +8,6 @@ from rich.console import Console
 from fmbench.cli.status import overview
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
-from fmbench.registry.code import PresentCode
 from fmbench.registry.discovery import load_plugins
 from fmbench.scheduling.dispatch import prepare
 from fmbench.store.locks import run_lock
@@ -21,7 +20,7 @@ def shown(root):
     console = Console(width=120, record=True, quiet=True)
     console.quiet = False
     with console.capture() as captured:
-        console.print(overview(root, PresentCode(load_plugins(environ={}))))
+        console.print(overview(root, load_plugins(environ={}).code))
     return captured.get()
 
 
@@ -56,4 +55,4 @@ def test_counts_and_what_wants_attention(store):
 
 def test_an_empty_store_is_one_line(tmp_path):
     with pytest.raises(FmbenchError, match="no runs in"):
-        overview(tmp_path, PresentCode(load_plugins(environ={})))
+        overview(tmp_path, load_plugins(environ={}).code)

@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from fmbench.api import MethodSpec, NetworkSpec
-from fmbench.registry.code import PresentCode, digest
+from fmbench.registry.code import digest
 from fmbench.registry.discovery import load_plugins
 
 PACKAGE = {
@@ -166,6 +166,10 @@ class TestWhatDoesNot:
 
 
 class TestStrangers:
+    PLUGIN = (
+        "from fmbench.api import MethodSpec, hookimpl\nclass Mine:\n    x = 1\n@hookimpl\ndef fmbench_methods():\n"
+        "    return [MethodSpec('mine', f'{__name__}:Mine')]\n"
+    )
     FILE = "from helper import twice\nfrom fmbench.api import paths\nclass Mine:\n    path = twice(paths.Linear())\n"
 
     def test_a_file_depends_on_those_beside_it_and_on_what_it_uses_of_the_framework(self, tmp_path, monkeypatch):
@@ -181,15 +185,21 @@ class TestStrangers:
 
     def test_a_plugin_file(self, tmp_path):
         file = tmp_path / "mine.py"
-        text = (
-            "from fmbench.api import MethodSpec, hookimpl\nclass Mine:\n    x = 1\n@hookimpl\ndef fmbench_methods():\n"
-            "    return [MethodSpec('mine', f'{__name__}:Mine')]\n"
-        )
-        found = []
+        text, found = self.PLUGIN, []
         for now in (text, text.replace("x = 1", "x = 1  # one"), text.replace("x = 1", "x = 2")):
             file.write_text(now)
-            found.append(PresentCode(load_plugins([file], environ={})).of(["method mine"])["method mine"])
+            found.append(load_plugins([file], environ={}).code.of(["method mine"])["method mine"])
         assert found[0] == found[1] != found[2]
+
+    def test_a_grid_keeps_to_the_code_that_it_has_imported(self, tmp_path):
+        file = tmp_path / "mine.py"
+        file.write_text(self.PLUGIN)
+        plugins = load_plugins([file], environ={})
+        plugins.code.read()
+        before = plugins.code.of(["method mine"])
+        file.write_text(self.PLUGIN.replace("x = 1", "x = 2"))
+        assert plugins.code.of(["method mine"]) == before
+        assert load_plugins([file], environ={}).code.changed(before) == ["method mine"]
 
     @pytest.mark.parametrize("factory", ["nowhere:Mine", "math:sin", "lab.nowhere:Mine"])
     def test_what_has_no_source_has_no_digest(self, lab, factory):
@@ -215,10 +225,10 @@ class TestStrangers:
 class TestPresentCode:
     def test_every_shipped_part_has_a_digest_of_its_own_without_torch(self):
         code = (
-            "import sys; from fmbench.registry.code import PresentCode; "
+            "import sys; "
             "from fmbench.registry.discovery import load_plugins; plugins = load_plugins(environ={}); "
             "titles = [f'{r.kind} {s.name}' for r in plugins.registries() for s in r]; "
-            "found = PresentCode(plugins).of(titles); print(len(titles), len(found), 'torch' in sys.modules)"
+            "found = plugins.code.of(titles); print(len(titles), len(found), 'torch' in sys.modules)"
         )
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         titles, found, torch = done.stdout.split()
@@ -229,7 +239,7 @@ class TestPresentCode:
         plugins = load_plugins(environ={})
         plugins.register(MethodSpec("twin", plugins.methods.get("fm-ot").factory))
         plugins.register(NetworkSpec("none", "nowhere:Network"))
-        present = PresentCode(plugins)
+        present = plugins.code
         found = present.of(["method twin", "method fm-ot", "network mlp", "network none"])
         assert "network none" not in found
         assert found["method twin"] == found["method fm-ot"]

@@ -12,7 +12,6 @@ from typer.testing import CliRunner
 from fmbench import commands
 from fmbench.cli import app
 from fmbench.execution import Execution
-from fmbench.registry.code import PresentCode
 from fmbench.registry.discovery import load_plugins
 from fmbench.report.stale import stale_lines
 from fmbench.scheduling.monitor import GridMonitor
@@ -108,10 +107,10 @@ class Lab:
         return {record.metric for record in self.directory.metrics()}
 
     def changes(self):
-        return changes(self.directory, PresentCode(load_plugins()))
+        return changes(self.directory, load_plugins().code)
 
     def lines(self, rows=()):
-        return stale_lines([self.directory], rows, PresentCode(load_plugins()))
+        return stale_lines([self.directory], rows, load_plugins().code)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from fmbench import commands
 from fmbench.cli import app
 from fmbench.progress import Silent
-from fmbench.registry.code import PresentCode
 from fmbench.registry.discovery import load_plugins
 from fmbench.run.verification import Verification, apart, compare
 from fmbench.store.files import read_lines
@@ -56,7 +55,7 @@ class Store:
         return Verification(load_plugins(), steps, **said).verify(directory, Silent())
 
     def changes(self, directory):
-        return changes(directory, PresentCode(load_plugins()))
+        return changes(directory, load_plugins().code)
 
 
 @pytest.fixture

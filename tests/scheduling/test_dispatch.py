@@ -14,7 +14,6 @@ from fmbench.engine import base
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
 from fmbench.provenance import command_line
-from fmbench.registry.code import PresentCode
 from fmbench.registry.discovery import load_plugins
 from fmbench.run import exits, worker
 from fmbench.scheduling.dispatch import longest_first, prepare, settle, verdict
@@ -78,11 +77,11 @@ class TestWhatIsCarriedOut:
         runs = list(tiny_plan(plugins=before, methods=["mine"], metrics=["nfe"]))
         said(runs, results, before)
         directory = RunDirectory.of(results, runs[0])
-        assert changes(directory, PresentCode(before)) == []
+        assert changes(directory, before.code) == []
         number, trained_by = directory.metrics()[0].value, directory.trained_by()
         file.write_text(METHOD.replace("Linear", "Trig"))
         after = load_plugins([file], environ={})
-        assert changes(directory, PresentCode(after)) == ["code of method mine"]
+        assert changes(directory, after.code) == ["code of method mine"]
         outcome, text = said(runs, results, after)
         assert outcome.complete
         assert "(stale): --rerun stale trains them anew" in text
