@@ -14,7 +14,7 @@ from fmbench.registry.discovery import load_plugins
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from fmbench.run.verification import Verdict
+    from fmbench.run.agreement import Verdict
 
 
 def command(
@@ -32,9 +32,9 @@ def command(
 ) -> None:
     """Train the first steps of stored runs again, with the code of now, and compare the losses with their train.jsonl.
 
-    They agree to the bit on the same kind of processor, with the same packages and number of threads; elsewhere to
-    1e-4. A run that agrees is not stale any more, whatever has changed in its code; one that differs is. Exit status 1
-    if one differs. Given again, the command goes on where it stopped.
+    They agree to the bit on the same kind of processor, with the same packages; elsewhere to 1e-4, as far as last bits
+    do not decide them. A run that agrees is not stale, whatever has changed in its code; one that differs is, and the
+    exit status is 1. Given again, the command goes on where it stopped.
     """
     # Here, so that --help does not wait for torch.
     from fmbench.progress import progress_bar

@@ -9,10 +9,10 @@ import math
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,9 +22,9 @@ from fmbench.execution import Execution
 from fmbench.progress import Progress
 from fmbench.registry.plugins import Plugins, describe
 from fmbench.request.schema import TrainingRequest
+from fmbench.run.agreement import REMEDY, TOLERANCE, Curve, Verdict, apart, apart_at, closeness, compare, curve_of
 from fmbench.run.stages import deterministic, session_for
 from fmbench.run.worker import choose_device
-from fmbench.store.files import read_lines
 from fmbench.store.locks import run_lock
 from fmbench.store.run import RunDirectory
 from fmbench.store.staleness import note_data, parts_of_training
@@ -34,28 +34,9 @@ from fmbench.training.loop import Trainer
 from fmbench.training.pace import FirstSteps
 from fmbench.training.session import TrainingSession
 
-TOLERANCE = 1e-4  # relative, of losses on another kind of processor: its last bits differ, and grow from step to step
-REMEDY = "the run is stale: `fmbench run --rerun stale` trains it anew"
+NUDGE = 1e-7  # relative, of weights: the last bit of most of them
 KIND = ("device", "gpu", "processor", "threads", "packages")
 """Of env.json: what decides the last bits of a loss besides the code."""
-
-Curve = dict[int, dict[str, float]]
-"""The losses in each line of a training's log, by step and name."""
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What became of one run.
-
-    Args:
-        outcome: whether what was trained again agrees, or why nothing was.
-        text: a line for people.
-        difference: the largest relative one; None where nothing was compared.
-    """
-
-    outcome: Literal["agrees", "differs", "failed", "skipped"]
-    text: str
-    difference: float | None = None
 
 
 @dataclass(frozen=True)
@@ -146,22 +127,38 @@ class Verification:
         curve = curve_of(directory)
         if curve:
             steps = max((step for step in curve if step <= self.steps), default=min(curve))
-            found = self._train(session, request, steps)
-            verdict = compare({step: curve[step] for step in curve if step <= steps}, found, 0.0 if bits else TOLERANCE)
+            verdict = self._retrace(session, request, {step: curve[step] for step in curve if step <= steps}, bits=bits)
         else:
-            steps, verdict = 0, self._fit(session, request, directory, 0.0 if bits else TOLERANCE)
-        about = {"code": code, "data": data, "steps": steps, "agrees": verdict.outcome == "agrees"}
+            verdict = self._fit(session, request, directory, 0.0 if bits else TOLERANCE)
+        about = {"code": code, "data": data, "steps": verdict.steps, "agrees": verdict.outcome == "agrees"}
         kind = {"git": now["git"], "processor": now["processor"], "torch": now["packages"]["torch"]}
         at = datetime.now(UTC).isoformat(timespec="seconds")
         directory.set_environment("verified", {**about, "difference": verdict.difference, **kind, "at": at})
         return verdict
 
-    def _train(self, session: TrainingSession, request: TrainingRequest, steps: int) -> Curve:
-        """The losses of the first steps."""
+    def _retrace(self, session: TrainingSession, request: TrainingRequest, stored: Curve, *, bits: bool) -> Verdict:
+        """Compare the losses of the first steps; to the bit, or else those that last bits do not decide."""
+        steps = max(stored)
+        found = self._train(session, request, steps)
+        verdict = compare(stored, found, 0.0 if bits else TOLERANCE)
+        if bits or verdict.outcome == "agrees" or len(stored) == 1:
+            return verdict
+        nudged = self._train(session, request, steps, nudge=NUDGE)
+        vague = min((step for step in stored if apart_at(step, found, nudged) > TOLERANCE), default=math.inf)
+        sure = {step: losses for step, losses in stored.items() if step < vague}
+        if not sure or len(sure) == len(stored):
+            return verdict
+        verdict = compare(sure, found, TOLERANCE)
+        return replace(verdict, text=f"{verdict.text} (from step {vague} on last bits decide)")
+
+    def _train(self, session: TrainingSession, request: TrainingRequest, steps: int, *, nudge: float = 0.0) -> Curve:
+        """The losses of the first steps; `nudge` is by how much the weights to begin with are changed."""
         with tempfile.TemporaryDirectory() as folder:
             place = RunDirectory(Path(folder))
             method = session.build(request)
             cost = session.prepare(request, method, place)
+            for weights in method.parameters() if nudge else ():
+                weights.data.mul_(1 + nudge)
             trainer = Trainer(request, method, session.dataset, place, session.execution, cost)
             trainer.rule = FirstSteps(trainer.rule, steps)
             trainer.run(session.progress)
@@ -207,43 +204,6 @@ def same_code(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     if "code" in one or "code" in other:
         return bool(one.get("code") == other.get("code"))
     return bool(one["plugin"]["source_sha256"] == other["plugin"]["source_sha256"])
-
-
-def curve_of(directory: RunDirectory) -> Curve:
-    """The losses in a training's log."""
-    return {
-        line["step"]: {name: value for name, value in line.items() if name.partition("_")[0] == "loss"}
-        for line in read_lines(directory.train_log)
-    }
-
-
-def compare(stored: Curve, now: Curve, tolerance: float) -> Verdict:
-    """Whether losses agree, and where they do not at first."""
-    worst = 0.0
-    for step, losses in sorted(stored.items()):
-        for name, loss in losses.items():
-            other = now[step].get(name, math.nan)
-            difference = 0.0 if loss == other else abs(loss - other) / max(abs(loss), abs(other))
-            worst = max(worst, difference)
-            if not difference <= tolerance:
-                text = f"{name} at step {step} was {loss!r} and is {other!r} now; {REMEDY}"
-                return Verdict("differs", text, difference if math.isfinite(difference) else None)
-    steps = max(stored)
-    return Verdict("agrees", f"agrees {closeness(worst)} over {steps} step{'s' * (steps > 1)}", worst)
-
-
-def closeness(difference: float) -> str:
-    """How well losses agree, in words."""
-    return f"to {difference:.1e}, relatively," if difference else "to the bit"
-
-
-def apart(a: Tensor, b: Tensor) -> float:
-    """The largest difference of two tensors, by the largest of their values."""
-    if a.shape != b.shape:
-        return math.inf
-    if torch.equal(a, b):
-        return 0.0
-    return float((a.double() - b.double()).abs().max() / a.double().abs().max())
 
 
 @contextmanager

@@ -12,7 +12,8 @@ from fmbench import commands
 from fmbench.cli import app
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
-from fmbench.run.verification import Verification, apart, compare
+from fmbench.run.agreement import apart, compare
+from fmbench.run.verification import Verification
 from fmbench.store.files import read_lines
 from fmbench.store.run import find_runs
 from fmbench.store.staleness import changes
@@ -121,6 +122,27 @@ class TestSteps:
             verdict = store.verify(run, steps=asked, renew=True)
             assert verdict.text == f"agrees to the bit over {taken} steps"
             assert run.environment()["verified"]["steps"] == taken
+
+    def test_losses_that_last_bits_decide_say_nothing_on_another_kind_of_processor(self, store):
+        """Where a rounding grows by a tenth a step, the lines before it shows are compared."""
+        store.edit(
+            "if batch.step == 0: self.x = 10 * next(self.parameters()).abs().mean().item()\n"
+            "        self.x = 1.1 * self.x % 1\n"
+            "        return super().loss(batch) + self.x"
+        )
+        (run,) = store.train("train.steps=120")
+        known = run.environment()["train"]
+        first, second, third = (json.loads(line) for line in run.train_log.read_text().splitlines())
+        for line, factor, outcome in [(second, 1.01, "agrees"), (first, 1.001, "differs")]:
+            line["loss"] *= factor
+            run.train_log.write_text("".join(f"{json.dumps(each)}\n" for each in (first, second, third)))
+            run.set_environment("train", known)
+            assert store.verify(run, renew=True).outcome == "differs"
+            without(run, "processor")
+            verdict = store.verify(run, renew=True)
+            assert verdict.outcome == outcome
+            assert run.environment()["verified"]["steps"] == 50
+            assert "from step 100 on last bits decide" in verdict.text
 
     def test_other_data_differ(self, store):
         (run,) = store.train()
