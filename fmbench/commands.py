@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -12,13 +13,14 @@ from fmbench.engine.base import Engine
 from fmbench.engine.inline import Inline
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
+from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
 from fmbench.request.configuration import Settings, configuration, settings
-from fmbench.request.schema import RunRequest
+from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.scheduling.dispatch import PlannedRun, run_all
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.locks import store_lock
@@ -148,6 +150,7 @@ def plan_evaluation(
     dataset: str | Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
+    tell: Callable[[str], None] = lambda _: None,
 ) -> list[PlannedRun]:
     """What to measure on the trained runs of a store, each with its directory.
 
@@ -158,6 +161,7 @@ def plan_evaluation(
         dataset: only this one's, or those of several.
         metrics: names; None for the default ones. Those that a run's data do not have are passed over.
         assignments: "key=value" of the sampler or a metric.
+        tell: told of runs that are passed over, for a plugin of theirs is not there.
 
     Raises:
         FmbenchError: an unknown name, a key of training, or no trained run to measure.
@@ -178,6 +182,11 @@ def plan_evaluation(
         trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))
         if not trained or (methods is not None and training.method.name not in methods):
             continue
+        lacking = absent(training, plugins)
+        if lacking:
+            origin = directory.environment().get("train", {}).get("plugin", {}).get("origin", "an unknown plugin")
+            tell(f"passed over {directory.path}: {lacking} is not there (it was trained with {origin})")
+            continue
         data = plugins.datasets.get(training.dataset.name)
         names = None if wanted is None else [spec.name for spec in wanted if spec.measures(data)]
         if names == []:
@@ -197,6 +206,16 @@ def plan_evaluation(
     if not planned:
         raise FmbenchError(f"nothing to measure in {str(results)!r}: no trained run with its checkpoints matches")
     return planned
+
+
+def absent(training: TrainingRequest, plugins: Plugins) -> str:
+    """Which part of a training no plugin offers; "" if all are there."""
+    registries: list[tuple[Registry[Any], str]] = [
+        (plugins.methods, training.method.name),
+        (plugins.datasets, training.dataset.name),
+        (plugins.networks, training.network.name),
+    ]
+    return next((f"{registry.kind} {name!r}" for registry, name in registries if name not in registry), "")
 
 
 def rows_of(planned: Sequence[PlannedRun], results: Path) -> list[Row]:

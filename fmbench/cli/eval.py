@@ -62,6 +62,7 @@ def command(
         dataset=chosen(dataset),
         metrics=chosen(metrics),
         assignments=set_ or [],
+        tell=lambda line: console.print(f"warning: {line}", markup=False, soft_wrap=True),
     )
     execution = Execution(
         device,

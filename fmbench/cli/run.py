@@ -99,6 +99,8 @@ def command(
     for broken in plugins.broken:
         line = f"warning: plugin {broken.name!r} ({broken.distribution}) is broken at {broken.stage}: {broken.error}"
         console.print(line, markup=False, soft_wrap=True)
+    for note in plugins.notes:
+        console.print(f"warning: {note}", markup=False, soft_wrap=True)
     if rerun not in (None, "stale"):
         raise FmbenchError(f"--rerun {rerun!r}: only stale runs can be asked for (--rerun stale)")
     runs = commands.plan(

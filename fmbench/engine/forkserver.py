@@ -1,6 +1,8 @@
 """A process that has imported torch and the plugins once, and forks a child for every run.
 
-It speaks JSON lines. Asked {"start": id, "directory": ..., "devices": ..., "environment": {...}} it forks and answers
+It speaks JSON lines, on a copy of its standard output that nobody else knows.
+
+Asked {"start": id, "directory": ..., "devices": ..., "environment": {...}} it forks and answers
 {"started": id, "pid": ...}; when the child ends, {"ended": id, "code": ...}. {"kill": id, "signal": ...} signals the
 child's process group. When its input ends, because the scheduler has closed it or is dead, it asks its children to
 stop, waits for them and goes.
@@ -38,10 +40,11 @@ class ForkServer:
 
     Args:
         plugins: loaded once for all.
+        channel: the descriptor on which it tells.
     """
 
-    def __init__(self, plugins: Plugins) -> None:
-        self._plugins = plugins
+    def __init__(self, plugins: Plugins, channel: int) -> None:
+        self._plugins, self._channel = plugins, channel
         self._children: dict[int, int] = {}  # pid -> id
 
     def serve(self) -> None:
@@ -80,7 +83,7 @@ class ForkServer:
         if pid == 0:
             self._child(asked, directory, server)
         self._children[pid] = asked["start"]
-        tell({"started": asked["start"], "pid": pid})
+        tell(self._channel, {"started": asked["start"], "pid": pid})
 
     def _child(self, asked: dict[str, Any], directory: RunDirectory, server: int) -> NoReturn:
         """Become the run's process; never returns."""
@@ -95,6 +98,7 @@ class ForkServer:
                     os._exit(code)
             os.environ.update(asked["environment"])
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.close(self._channel)
             output = os.open(directory.output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
             os.dup2(output, 1)
             os.dup2(output, 2)
@@ -119,7 +123,7 @@ class ForkServer:
             # Before its number is free for others: kill whatever the run had started and left behind.
             signal_group(ended.si_pid, signal.SIGKILL)
             _, status = os.waitpid(ended.si_pid, 0)
-            tell({"ended": self._children.pop(ended.si_pid), "code": os.waitstatus_to_exitcode(status)})
+            tell(self._channel, {"ended": self._children.pop(ended.si_pid), "code": os.waitstatus_to_exitcode(status)})
 
     def _finish(self) -> None:
         for pid in self._children:
@@ -159,10 +163,10 @@ def signal_group(pid: int, number: int) -> None:
             return
 
 
-def tell(what: dict[str, Any]) -> None:
+def tell(channel: int, what: dict[str, Any]) -> None:
     """One line to the scheduler; if it has gone, the input's end says so too."""
     try:
-        os.write(1, json.dumps(what).encode() + b"\n")
+        os.write(channel, json.dumps(what).encode() + b"\n")
     except BrokenPipeError:
         return
 
@@ -171,6 +175,8 @@ def main() -> None:
     """Serve; the arguments are files of plugins."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the scheduler decides
+    channel = os.dup(1)  # plugins may print what they like: that goes where errors go
+    os.dup2(2, 1)
     plugins = load_plugins([Path(file) for file in sys.argv[1:]])
     plugins.code.read()  # before anybody edits what is imported now
     import torch
@@ -181,8 +187,8 @@ def main() -> None:
     del worker
     provenance.installed()
     provenance.git_state()
-    tell({"ready": os.getpid(), "gpus": torch.cuda.device_count()})
-    ForkServer(plugins).serve()
+    tell(channel, {"ready": os.getpid(), "gpus": torch.cuda.device_count()})
+    ForkServer(plugins, channel).serve()
     os._exit(0)  # the interpreter takes seconds to take torch down, and the scheduler waits
 
 

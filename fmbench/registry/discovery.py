@@ -16,7 +16,7 @@ from types import ModuleType
 
 from fmbench.errors import FmbenchError
 from fmbench.registry.hooks import PROJECT
-from fmbench.registry.plugins import Plugins, describe
+from fmbench.registry.plugins import Plugins
 
 FILES_VARIABLE = "FMBENCH_PLUGINS"
 DISTRIBUTION = "flow-matching-bench"  # whose plugins are ours
@@ -35,17 +35,17 @@ def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] | None =
     listed = (os.environ if environ is None else environ).get(FILES_VARIABLE, "")
     for path in [*(Path(part) for part in listed.split(os.pathsep) if part), *files]:
         load_file(plugins, path)
+    plugins.drop_lone_pupils()
     return plugins
 
 
 def load_entry_point(plugins: Plugins, entry: metadata.EntryPoint) -> None:
     """Load one installed plugin."""
     origin = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "an unknown distribution"
-    try:
+    module = None
+    with plugins.guarded(entry.name, origin, "import"):
         module = entry.load()
-    except Exception as error:  # noqa: BLE001 - a stranger's code; reported by name
-        plugins.report(entry.name, origin, "import", describe(error))
-    else:
+    if module is not None:
         plugins.register(module, entry.name, origin)
 
 
@@ -57,11 +57,10 @@ def load_file(plugins: Plugins, path: Path) -> None:
     """
     if not path.is_file():
         raise FmbenchError(f"plugin file {str(path)!r} does not exist: check the path given to --plugin")
-    try:
+    module = None
+    with plugins.guarded(path.stem, f"file {path.name}", "import"):
         module = import_file(path)
-    except Exception as error:  # noqa: BLE001 - a stranger's code; reported by name
-        plugins.report(path.stem, f"file {path.name}", "import", describe(error))
-    else:
+    if module is not None:
         plugins.register(module, path.stem, f"file {path.name}")
 
 

@@ -29,10 +29,17 @@ class Registry(Generic[SpecT]):
         Raises:
             ValueError: the name is taken; the text says by whom.
         """
+        same = [name for name in self._entries if name.lower() == spec.name.lower()]
+        if same and spec.name not in same:
+            raise ValueError(f"{self.kind} {spec.name!r} differs from {same[0]!r} by capitals alone")
         if spec.name in self._entries:
             owner = self._entries[spec.name][1]
             raise ValueError(f"{self.kind} {spec.name!r} is already provided by {owner}")
         self._entries[spec.name] = (spec, origin)
+
+    def remove(self, name: str) -> None:
+        """Forget a spec."""
+        del self._entries[name]
 
     def get(self, name: str) -> SpecT:
         """The spec of that name.

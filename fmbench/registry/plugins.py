@@ -5,14 +5,17 @@ pluggy alone passes a misspelt hook and a forgotten @hookimpl in silence, and on
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import pluggy
 
-from fmbench.errors import FmbenchError
 from fmbench.registry import hooks
+from fmbench.registry.checks import fault_of
 from fmbench.registry.code import PresentCode
+from fmbench.registry.guard import describe as describe
+from fmbench.registry.guard import guarded
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, SamplerSpec, Spec
 
@@ -30,7 +33,7 @@ class LoadedPlugin:
 class BrokenPlugin:
     """A plugin, or one of its specs, that cannot be used.
 
-    `stage` is where it failed: "import", "register", "hooks", "call" or "name".
+    `stage` is where it failed: "import", "register", "hooks", "call", "name" or "spec".
     """
 
     name: str
@@ -52,6 +55,7 @@ class Plugins:
         self.code = PresentCode(self)
         self.loaded: list[LoadedPlugin] = []
         self.broken: list[BrokenPlugin] = []
+        self.notes: list[str] = []  # what plugins did to the process while they were loaded
         self._manager = pluggy.PluginManager(hooks.PROJECT)
         self._manager.add_hookspecs(hooks)
         self._homes: dict[str, tuple[type[Spec], Registry[Any]]] = {
@@ -99,6 +103,20 @@ class Plugins:
         for registry in self.registries():
             registry.hint = hint
 
+    def guarded(self, name: str, origin: str, stage: str, where: str = "") -> AbstractContextManager[None]:
+        """Run a plugin's code: what it raises is reported by its name, and what it alters is put back and noted."""
+        return guarded(
+            lambda error: self.report(name, origin, stage, where + error),
+            lambda text: self.notes.append(f"plugin {name!r} ({origin}) {text}"),
+        )
+
+    def drop_lone_pupils(self) -> None:
+        """Report the methods whose teacher no plugin offers; asked once all are loaded, for it may come last."""
+        for spec in [spec for spec in self.methods if spec.teacher and spec.teacher not in self.methods]:
+            text = f"method {spec.name!r}: its teacher {spec.teacher!r} is not there"
+            self.report(spec.name, self.methods.origin(spec.name), "spec", text)
+            self.methods.remove(spec.name)
+
     def _check_hooks(self, plugin: object) -> None:
         self._manager.check_pending()  # a misspelt hook name
         called = {caller.name for caller in self._manager.get_hookcallers(plugin) or []}
@@ -114,11 +132,9 @@ class Plugins:
             for implementation in getattr(self._manager.hook, hook).get_hookimpls():
                 if implementation.plugin is not plugin:
                     continue
-                try:
+                specs: list[Spec] = []
+                with self.guarded(name, origin, "call", f"{hook}: "):
                     specs = checked(implementation.function(), kind)
-                except Exception as error:  # noqa: BLE001 - a stranger's code; reported by name
-                    self.report(name, origin, "call", f"{hook}: {describe(error)}")
-                    continue
                 names += [spec.name for spec in specs if self._add_spec(spec, name, origin)]
         if names:
             self.loaded.append(LoadedPlugin(name, origin, tuple(names)))
@@ -128,6 +144,10 @@ class Plugins:
         if registry is None:
             kinds = ", ".join(home.kind for home in self.registries())
             raise TypeError(f"{type(spec).__name__} is not a spec of any kind: {kinds}")
+        fault = fault_of(spec, registry.kind)
+        if fault:
+            self.report(name, origin, fault.stage, fault.text)
+            return False
         try:
             registry.add(spec, f"plugin {name!r} ({origin})")
         except ValueError as error:
@@ -141,9 +161,3 @@ def checked(specs: Any, kind: type[Spec]) -> list[Spec]:
     if not isinstance(specs, list) or not all(type(spec) is kind for spec in specs):
         raise TypeError(f"must return a list of {kind.__name__}, not {specs!r:.80}")
     return specs
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line; our own errors are sentences already."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, FmbenchError) else f"{type(error).__name__}: {text}"

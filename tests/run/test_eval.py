@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,19 @@ def test_a_metric_may_give_numbers_of_any_kind(tmp_path):
     number, missing = directory.metrics()
     assert (number.value, number.error, number.n) == (1.5, 0.5, 7)
     assert (missing.value, missing.reason) == (None, "is nan")
+
+
+def test_a_run_of_an_absent_plugin_costs_itself_alone(store):
+    root, (flow, _) = store
+    strange = load_plugins(environ={})
+    strange.register(replace(strange.methods.get("fm-ot"), name="theirs"), origin="their-package 1.2")
+    (run,) = tiny_plan(methods=["theirs"], metrics=["nfe"], plugins=strange)
+    carry_out([run], root, strange)
+    told = []
+    cells, outcome = measure(root, metrics=["fid"], tell=told.append)
+    assert outcome.complete
+    assert [one.training.method.name for one, _ in cells] == ["fm-ot", "gaussian"]
+    (line,) = told
+    assert "method 'theirs' is not there" in line
+    assert "their-package 1.2" in line
+    assert recorded(root, flow)
