@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -62,7 +62,16 @@ def resolve(asked: Configuration, plugins: Plugins) -> Grid:
                 for seed in scope.seeds:
                     run = assemble(resolved, plain, seed, method.family)
                     runs[canonical(run.model_dump())] = run
-    return Grid(tuple(runs.values()), tuple(passed_over(methods, named, datasets)))
+    return Grid(tuple(runs.values()), (*passed_over(methods, named, datasets), *cut_short(runs.values())))
+
+
+def cut_short(runs: Iterable[RunRequest]) -> Iterator[str]:
+    """Where a warm-up has no room: one line for all such runs."""
+    found = {(run.training.train.warmup, run.training.train.steps) for run in runs if run.training.budget is None}
+    for warmup, steps in sorted(found):
+        if warmup >= steps:
+            short = f"train.warmup = {warmup} is no less than train.steps = {steps}"
+            yield f"{short}: the learning rate never reaches its peak"
 
 
 def unmodelled(method: MethodSpec, datasets: Sequence[DatasetSpec]) -> list[DatasetSpec]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +32,25 @@ def load(folder: Path, device: torch.device | str) -> dict[str, Any] | None:
 
     Raises:
         FmbenchError: there are checkpoints, and every one is damaged.
+        OSError: one cannot be read, which says nothing of what it holds; so with a device that has no room for it.
     """
     found = newest_first(folder)
     for path in found:
-        try:
+        if whole(path):
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        except Exception:  # noqa: BLE001 - a torn pickle may raise anything; the one before is as good
-            continue
-        return state
+            return state
     if found:
         raise FmbenchError(f"every checkpoint in {folder} is damaged: delete that folder to train again")
     return None
+
+
+def whole(path: Path) -> bool:
+    """Whether a checkpoint is as it was written: an archive, each part of which has its checksum."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError):
+        return False
 
 
 def newest_first(folder: Path) -> list[Path]:

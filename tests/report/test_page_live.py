@@ -133,6 +133,8 @@ class TestServer:
 
     def test_a_strange_name_that_leads_here_is_refused(self, server):
         assert answer(server, "/", host="elsewhere.example:80")[0] == 403
+        assert answer(server, "/", host="elsewhere.example")[0] == 403
+        assert answer(server, "/", host="localhost")[0] == 200  # as browsers say it of port 80
         assert answer(server, "/progress.json", host="localhost:80")[0] == 200
 
     def test_a_port_in_use_is_one_line(self, server, tmp_path):

@@ -70,3 +70,14 @@ def test_it_is_one_line(plugins, said, text):
 )
 def test_what_fits_or_cannot_be_known_is_not(plugins, said):
     assert commands.plan(plugins, **said)
+
+
+@pytest.mark.parametrize(("steps", "told"), [(100, True), (50, True), (101, False)])
+def test_a_warm_up_without_room_is_told_in_one_line(plugins, steps, told):
+    grid = commands.plan(plugins, methods=["fm-ot", "ddpm"], assignments=[f"train.steps={steps}", "train.warmup=100"])
+    lines = [note for note in grid.notes if "train.warmup" in note]
+    assert (
+        lines
+        == [f"train.warmup = 100 is no less than train.steps = {steps}: the learning rate never reaches its peak"]
+        * told
+    )

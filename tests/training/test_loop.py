@@ -95,6 +95,16 @@ class TestCheckpoints:
         newest.write_bytes(newest.read_bytes()[:200])
         assert checkpoints.load(tmp_path, "cpu")["step"] == 2
 
+    def test_what_cannot_be_read_for_another_reason_is_not_called_damaged(self, tmp_path, monkeypatch):
+        checkpoints.save(tmp_path, 1, {"a": torch.ones(3)})
+
+        def full(*_, **__):
+            raise torch.OutOfMemoryError("no room on the device")
+
+        monkeypatch.setattr(torch, "load", full)
+        with pytest.raises(torch.OutOfMemoryError):
+            checkpoints.load(tmp_path, "cpu")
+
     def test_none_and_all_damaged(self, tmp_path):
         assert checkpoints.load(tmp_path, "cpu") is None
         (tmp_path / "step-000000001.pt").write_bytes(b"torn")
