@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -58,6 +59,9 @@ def main() -> None:
 
     Exit status: 0 all is there, 1 a requested number is missing, 2 the request makes no sense, 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what an encoding lacks, as \u00b1 in ASCII, is no reason to fail
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         status = app(standalone_mode=False)

@@ -78,6 +78,8 @@ class Place:
         """
         from fmbench.durations import parse
 
+        if self.engine in ("local", "inline"):
+            self._find_gpus(execution)
         seconds = None if self.timeout is None else parse(self.timeout, "--timeout")
         if self.engine not in ENGINES:
             raise unknown("engine", self.engine, ENGINES)
@@ -109,6 +111,22 @@ class Place:
         from fmbench.engine.slurm import Slurm
 
         return Slurm(results, options, seconds)
+
+    def _find_gpus(self, execution: Execution) -> None:
+        """Whether the GPUs that are asked for are on this machine, before anything is written.
+
+        Raises:
+            FmbenchError: there is none.
+        """
+        asked = "--device cuda" if execution.device == "cuda" else f"--gpus {self.gpus}" if self.gpus else ""
+        if not asked:
+            return
+        import torch  # takes seconds: only where it is asked
+
+        if not torch.cuda.is_available():
+            raise FmbenchError(
+                f"{asked}: PyTorch finds no CUDA device here; use --device cpu, and --jobs for more runs"
+            )
 
 
 def engine_options(texts: Sequence[str]) -> dict[str, Any]:

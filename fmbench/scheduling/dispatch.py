@@ -144,7 +144,7 @@ def prepare(directory: RunDirectory, runs: Sequence[RunRequest], execution: Exec
     )
     directory.set_job(JobRecord(runs=tuple(runs), execution=mine))
     before = directory.status()
-    if before.state != "queued":
+    if before.state != "queued" and not is_held(directory.path / "run.json"):
         directory.set_status(StatusRecord(state="queued", stage=before.stage, step=before.step, steps=before.steps))
     training = runs[0].training
     return Job(
@@ -165,6 +165,8 @@ def settle(ended: Ended) -> StatusRecord:
     if directory.output.exists() and not directory.output.stat().st_size:
         directory.output.unlink()
     status = directory.status()
+    if ended.code == BUSY:
+        return status  # another process holds the run, and says itself how it stands
     if status.state == "done" and status.reason:  # why nothing more was measured: it is said, and is no part of the run
         directory.set_status(structs.replace(status, reason=""))
         return status
@@ -172,7 +174,7 @@ def settle(ended: Ended) -> StatusRecord:
         found: dict[str, str] = {"state": "timeout", "reason": "took longer than --timeout allows"}
     elif status.state == "running" and ended.code == INTERRUPTED:
         found = {"state": "queued", "reason": "interrupted"}
-    elif status.state == "running" or (status.state == "queued" and ended.code not in (INTERRUPTED, BUSY)):
+    elif status.state == "running" or (status.state == "queued" and ended.code != INTERRUPTED):
         found = {"state": "failed", "reason": ended.cause}
     else:
         return status

@@ -131,7 +131,7 @@ class TestHowItEnded:
             ("running", -9, False, "failed"),
             ("running", None, False, "failed"),
             ("queued", 1, False, "failed"),
-            ("running", exits.BUSY, False, "failed"),
+            ("running", exits.BUSY, False, "running"),
             ("queued", exits.BUSY, False, "queued"),
             ("queued", exits.INTERRUPTED, True, "timeout"),
             ("running", -9, True, "timeout"),
