@@ -63,9 +63,9 @@ class NLL(Metric):
             density = self._density(evaluation, len(dataset.test), self.settings, self.batch_size)
         log_prob = density.value
         each = in_units(log_prob, dataset)
-        details = self._work(count, len(each) * self._draws(dataset)) | (
-            self._solver_error(evaluation, each) if family == "pf-ode" else {}
-        )
+        details = self._work(count, len(each) * self._draws(dataset)) | evaluation.leak
+        if family == "pf-ode":
+            details |= self._solver_error(evaluation, each)
         calls = MetricValue("nfe-nll", details["nfe"], n=len(each), details={"vjps": details["vjps_a_point"]})
         calls = if_counted(calls, evaluation.method)
         error = None

@@ -163,6 +163,15 @@ class TestDraws:
         assert many["nll"].value == one["nll"].value
 
 
+def test_held_out_points_that_are_training_points_are_told(law, generator):
+    evaluation = evaluation_of(law, generator, n=40)
+    assert "warning" not in measured(evaluation)["nll"].details
+    data = evaluation.dataset
+    leaked = replace(data, test=torch.cat([data.test, data.train[:3]]))
+    found = measured(replace(evaluation, dataset=leaked))["nll"].details
+    assert found["warning"] == "3 of 43 held-out points are training points too"
+
+
 def test_probes_are_the_same_for_every_method(mixture, generator):
     """Two methods with the same field get the same error from their probes, and another seed gets another."""
     evaluation = evaluation_of(mixture, generator, n=40)
