@@ -49,10 +49,22 @@ def test_what_it_raises_is_its_own_fault(tmp_path, raised, stage):
     assert "fm-ot" in plugins.methods
 
 
-def test_ctrl_c_at_the_keyboard_is_not(load):
-    with pytest.raises(KeyboardInterrupt):
-        load(f"import os\nos.kill(os.getpid(), {int(signal.SIGINT)})\nimport time\ntime.sleep(5)\n")
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+def test_ctrl_c_at_the_keyboard_is_not(tmp_path):
+    path = tmp_path / "slow.py"
+    path.write_text(f"import os, time\nos.kill(os.getpid(), {int(signal.SIGINT)})\ntime.sleep(5)\n" + HOOK)
+    code = "\n".join(
+        [
+            "import pathlib, signal",
+            "from fmbench.registry.discovery import load_plugins",
+            "signal.signal(signal.SIGINT, signal.default_int_handler)",
+            "try:",
+            f"    load_plugins([pathlib.Path({str(path)!r})], environ={{}})",
+            "except KeyboardInterrupt:",
+            "    print('stopped', signal.getsignal(signal.SIGINT) is signal.default_int_handler)",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout == "stopped True\n", done.stderr
 
 
 @pytest.mark.parametrize(
