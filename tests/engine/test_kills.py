@@ -104,7 +104,7 @@ def test_a_child_whose_server_died_before_it_could_be_told_does_nothing(run, tmp
     asked = {"start": 1, "directory": str(directory.path), "devices": 1, "environment": {}}
     pid = os.fork()
     if pid == 0:
-        forkserver.ForkServer(PLUGINS)._child(asked, directory, os.getpid())  # its parent is another process
+        forkserver.ForkServer(PLUGINS, os.dup(2))._child(asked, directory, os.getpid())  # its parent is another process
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
     assert not directory.output.exists()
     assert directory.status().state == "queued"
