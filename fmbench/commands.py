@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -13,14 +12,13 @@ from fmbench.engine.base import Engine
 from fmbench.engine.inline import Inline
 from fmbench.errors import FmbenchError
 from fmbench.execution import Execution
-from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
 from fmbench.request.configuration import Settings, configuration, settings
-from fmbench.request.schema import RunRequest, TrainingRequest
+from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import PlannedRun, run_all
 from fmbench.scheduling.monitor import GridMonitor
 from fmbench.store.locks import store_lock
@@ -182,10 +180,11 @@ def plan_evaluation(
         trained = directory.training() is not None and any(directory.checkpoints.glob("*.pt"))
         if not trained or (methods is not None and training.method.name not in methods):
             continue
-        lacking = absent(training, plugins)
+        lacking = resolution.absent(training, plugins)
         if lacking:
+            kind, name = lacking[0]
             origin = directory.environment().get("train", {}).get("plugin", {}).get("origin", "an unknown plugin")
-            tell(f"passed over {directory.path}: {lacking} is not there (it was trained with {origin})")
+            tell(f"passed over {directory.path}: {kind} {name!r} is not there (it was trained with {origin})")
             continue
         data = plugins.datasets.get(training.dataset.name)
         names = None if wanted is None else [spec.name for spec in wanted if spec.measures(data)]
@@ -206,16 +205,6 @@ def plan_evaluation(
     if not planned:
         raise FmbenchError(f"nothing to measure in {str(results)!r}: no trained run with its checkpoints matches")
     return planned
-
-
-def absent(training: TrainingRequest, plugins: Plugins) -> str:
-    """Which part of a training no plugin offers; "" if all are there."""
-    registries: list[tuple[Registry[Any], str]] = [
-        (plugins.methods, training.method.name),
-        (plugins.datasets, training.dataset.name),
-        (plugins.networks, training.network.name),
-    ]
-    return next((f"{registry.kind} {name!r}" for registry, name in registries if name not in registry), "")
 
 
 def rows_of(planned: Sequence[PlannedRun], results: Path) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class FmbenchError(Exception):
@@ -36,6 +37,18 @@ class SolverError(Exception):
 
 class Unavailable(Exception):  # noqa: N818 - not a fault: the cell's content
     """A number cannot be had here (weights absent, say); its text becomes the cell's reason."""
+
+
+def describe(error: BaseException) -> str:
+    """An exception in one line; our own errors are sentences already."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, FmbenchError) else f"{type(error).__name__}: {text}".removesuffix(": ")
+
+
+def found(value: Any) -> str:
+    """What a plugin gave in place of a tensor that was asked for, in words: its dtype and shape, or its type."""
+    tensor = hasattr(value, "dtype") and hasattr(value, "shape")
+    return f"{value.dtype} of shape {tuple(value.shape)}" if tensor else f"a {type(value).__name__}"
 
 
 def unknown(kind: str, name: str, known: Iterable[str], hint: str = "") -> FmbenchError:

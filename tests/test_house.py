@@ -79,3 +79,9 @@ def test_files_are_short(top):
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in (ROOT / top).rglob("*.py")}
     assert len(lengths) > 5
     assert {str(path.relative_to(ROOT)): length for path, length in lengths.items() if length > 300} == {}
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """pytest imports them by their names alone: two of one name end its run with an error."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert {name for name in names if names.count(name) > 1} == set()

@@ -119,14 +119,10 @@ class Place:
             FmbenchError: there is none.
         """
         asked = "--device cuda" if execution.device == "cuda" else f"--gpus {self.gpus}" if self.gpus else ""
-        if not asked:
-            return
-        import torch  # takes seconds: only where it is asked
+        if asked:
+            from fmbench.training.devices import require_cuda  # imports torch: only where it is asked
 
-        if not torch.cuda.is_available():
-            raise FmbenchError(
-                f"{asked}: PyTorch finds no CUDA device here; use --device cpu, and --jobs for more runs"
-            )
+            require_cuda(asked)
 
 
 def engine_options(texts: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset, Density
-from fmbench.errors import ContractError
+from fmbench.errors import ContractError, found
 from fmbench.registry.specs import DatasetSpec
 
 RANKS = {"image": ("(n, channels, height, width)", 4), "vector": ("(n, d)", 2)}
@@ -114,9 +114,7 @@ def of_labels(field: str, n: int, dataset: Dataset, spec: DatasetSpec) -> Iterat
             yield field, f"are missing, and the spec says classes={spec.classes}"
         return
     if not isinstance(labels, Tensor) or labels.dtype != torch.int64 or labels.shape != (n,):
-        tensor = isinstance(labels, Tensor)
-        found = f"{labels.dtype} of shape {tuple(labels.shape)}" if tensor else f"a {type(labels).__name__}"
-        yield field, f"are {found}: they must be torch.int64 of shape ({n},)"
+        yield field, f"are {found(labels)}: they must be torch.int64 of shape ({n},)"
     elif spec.classes and not (labels.min() >= 0 and labels.max() < spec.classes):
         yield (
             field,

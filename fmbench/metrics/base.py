@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fmbench import provenance
 from fmbench.data.base import Dataset
-from fmbench.errors import ContractError, FmbenchError, SolverError, Unavailable
+from fmbench.errors import ContractError, FmbenchError, SolverError, Unavailable, found
 from fmbench.methods.base import Method
 from fmbench.methods.flow import FlowMethod
 from fmbench.metrics.features import Features
@@ -160,7 +160,7 @@ class Evaluation:
         if index not in self._sets:
             try:
                 self._sets[index] = self.draw(index)
-            except Exception as error:
+            except Exception as error:  # whatever it is, it is raised on, and again for whoever asks later
                 self._failures[index] = error
                 raise
             self.seals.add("the samples", self._sets[index].raw)
@@ -233,8 +233,9 @@ def check_samples(x: Any, shape: tuple[int, ...], method: str, sampler: str) -> 
         SolverError: one is not finite.
     """
     if not isinstance(x, Tensor) or x.shape != shape or not x.is_floating_point():
-        found = f"{x.dtype} of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"a {type(x).__name__}"
-        raise ContractError(f"method {method!r}: sample({shape[0]}, ...) by {sampler} gave {found}, not points {shape}")
+        raise ContractError(
+            f"method {method!r}: sample({shape[0]}, ...) by {sampler} gave {found(x)}, not points {shape}"
+        )
     if not torch.isfinite(x).all():  # as levels they would look like black pixels
         bad = int((~torch.isfinite(x.flatten(1)).all(dim=1)).sum())
         raise SolverError(f"{sampler} drew samples of which {bad} of {len(x)} are not finite")

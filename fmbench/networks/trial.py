@@ -51,7 +51,7 @@ def _try_once(name: str, said: str, x: Tensor, call: Callable[[], Any]) -> None:
     asked = f"network {name!r}, asked for {len(x)} points of shape {tuple(x.shape[1:])} at t of shape {said},"
     try:
         answers = call(), call()
-    except Exception as error:
+    except Exception as error:  # a stranger's network may raise anything: it is raised on, with what was asked
         text = " ".join(str(error).split())
         raise ContractError(
             f"{asked} fails: {type(error).__name__}: {text}; t is (n,), or (1,) for one time of all points"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple, get_args
 
 from fmbench.registry.builtin.numbers import NUMBERS
-from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option, Spec
+from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Needs, NetworkSpec, Option, Spec
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 FACTORY = re.compile(r"[\w.]+:\w+")
 SHIPPED = ("fmbench.", "fmbench_plugins.")
 KINDS = {"image", "vector"}
-PROVIDES = {"velocity", "score", "data"}
+PROVIDES = set(get_args(Needs))
 LIKELIHOODS = {"exact", "pf-ode", "truncated", "vlb"}
 
 
@@ -68,12 +68,12 @@ def problems(spec: Spec) -> Iterator[str]:
         yield from (f"number {name!r} is fmbench's own; give yours another name" for name in taken)
 
 
-def unknown(field: str, words: object, known: set[str]) -> Iterator[str]:
+def unknown(field: str, words: Iterable[str], known: set[str]) -> Iterator[str]:
     """The words of a field that mean nothing."""
     if isinstance(words, str):
         yield f"{field} = {words!r} must be a tuple of words, as ({words!r},)"
         return
-    for word in words:  # type: ignore[attr-defined]
+    for word in words:
         if word not in known:
             yield f"{field} has {word!r}; known: {', '.join(sorted(known)) or 'none'}"
 
@@ -93,7 +93,7 @@ def of_option(option: Option, spec: Spec) -> Iterator[str]:
 
 
 def within(option: Option, value: float) -> bool:
-    """Whether a number keeps an option's bounds."""
+    """Whether a number keeps the bounds of an option; pydantic, which checks other values, takes too long to load."""
     above = (option.gt is None or value > option.gt) and (option.ge is None or value >= option.ge)
     below = (option.lt is None or value < option.lt) and (option.le is None or value <= option.le)
     return math.isfinite(value) and above and below

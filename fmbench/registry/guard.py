@@ -14,7 +14,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
-from fmbench.errors import FmbenchError
+from fmbench.errors import describe
 
 Setting = tuple[str, Callable[[], Any], Callable[[Any], object]]  # what it is, how to read it and how to set it
 FAULTS = (Exception, SystemExit, KeyboardInterrupt)
@@ -98,9 +98,3 @@ def settings() -> list[Setting]:
             ),
         ]
     return found
-
-
-def describe(error: BaseException) -> str:
-    """An exception in one line; our own errors are sentences already."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, FmbenchError) else f"{type(error).__name__}: {text}".removesuffix(": ")

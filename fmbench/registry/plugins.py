@@ -11,10 +11,10 @@ from typing import Any
 
 import pluggy
 
+from fmbench.errors import describe
 from fmbench.registry import hooks
 from fmbench.registry.checks import fault_of
 from fmbench.registry.code import PresentCode
-from fmbench.registry.guard import describe as describe
 from fmbench.registry.guard import guarded
 from fmbench.registry.names import Registry
 from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, MetricSpec, NetworkSpec, SamplerSpec, Spec

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fmbench.errors import FmbenchError, unknown
+from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Scalar
 from fmbench.request import budgets
@@ -241,3 +242,13 @@ def network_component(given: Mapping[str, Any], dataset: DatasetSpec, plugins: P
     found = component(spec, {key: value for key, value in given.items() if key != "name"}, "network")
     refuse_misfit(spec, found, dataset, f"network.name = {spec.name!r}")
     return found
+
+
+def absent(training: TrainingRequest, plugins: Plugins) -> list[tuple[str, str]]:
+    """The parts of a training that no plugin offers, each as its kind and name."""
+    registries: list[tuple[Registry[Any], Component]] = [
+        (plugins.methods, training.method),
+        (plugins.networks, training.network),
+        (plugins.datasets, training.dataset),
+    ]
+    return [(registry.kind, part.name) for registry, part in registries if part.name not in registry]

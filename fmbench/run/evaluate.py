@@ -12,10 +12,9 @@ import torch
 from msgspec import structs
 from torch import Tensor
 
-from fmbench.errors import FmbenchError, SolverError, Unavailable
+from fmbench.errors import FmbenchError, SolverError, Unavailable, describe
 from fmbench.metrics.base import Evaluation, Metric, MetricValue
 from fmbench.registry.names import Registry
-from fmbench.registry.plugins import describe
 from fmbench.registry.specs import MetricSpec
 from fmbench.request.schema import RunRequest, label_of
 from fmbench.run.recording import checked, records
@@ -68,7 +67,9 @@ def evaluate(
         changed = evaluation.seals.broken()
         if changed:
             what = " and ".join(changed)
-            values = missing(spec, f"metric {name!r} changed {what} that all metrics are shown: it must work on copies")
+            values = unavailable(
+                spec, f"metric {name!r} changed {what} that all metrics are shown: it must work on copies"
+            )
             evaluation = sealed(again())
         drawn = evaluation.first_drawn()
         if drawn is not None and not kept:  # first: once its numbers stand, nobody draws them again
@@ -95,16 +96,16 @@ def measure(
         with torch.enable_grad():  # restored at the end, whatever it sets
             return checked(metric.measure(evaluation), spec)
     except (Unavailable, SolverError, FmbenchError) as error:
-        return missing(spec, str(error))
+        return unavailable(spec, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's metric or method may raise anything
         with directory.log.open("a") as log:
             log.write(f"{spec.name}:\n{traceback.format_exc()}\n")
-        return missing(spec, f"metric {spec.name!r} failed: {describe(error)} (see log.txt)")
+        return unavailable(spec, f"metric {spec.name!r} failed: {describe(error)} (see log.txt)")
     finally:
         evaluation.method.eval().requires_grad_(requires_grad=False)
 
 
-def missing(spec: MetricSpec, reason: str) -> list[MetricValue]:
+def unavailable(spec: MetricSpec, reason: str) -> list[MetricValue]:
     """No number, and why."""
     return [MetricValue(spec.name, None, reason=reason)]
 

@@ -13,11 +13,11 @@ from msgspec import structs
 
 from fmbench import provenance
 from fmbench.data import checks
-from fmbench.errors import DivergedError
+from fmbench.errors import DivergedError, describe
 from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
 from fmbench.progress import Progress, Silent
-from fmbench.registry.plugins import Plugins, describe
+from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
 from fmbench.run.reporter import StatusReporter

@@ -18,9 +18,11 @@ import torch
 from torch import Tensor
 
 from fmbench import provenance
+from fmbench.errors import describe
 from fmbench.execution import Execution
 from fmbench.progress import Progress
-from fmbench.registry.plugins import Plugins, describe
+from fmbench.registry.plugins import Plugins
+from fmbench.request.resolution import absent
 from fmbench.request.schema import TrainingRequest
 from fmbench.run.agreement import REMEDY, TOLERANCE, Curve, Verdict, apart, apart_at, closeness, compare, curve_of
 from fmbench.run.stages import deterministic, session_for
@@ -84,10 +86,9 @@ class Verification:
     def _hindrance(self, request: TrainingRequest, directory: RunDirectory, known: dict[str, Any]) -> str:
         """Why a run cannot be trained again as it was; "" where it can."""
         plugins, train = self.plugins, known.get("train", {})
-        parts = {"methods": request.method.name, "networks": request.network.name, "datasets": request.dataset.name}
-        absent = [name for kind, name in parts.items() if name not in getattr(plugins, kind)]
-        if absent:
-            return f"no plugin here offers {' or '.join(absent)}: give --plugin"
+        lacking = [name for _, name in absent(request, plugins)]
+        if lacking:
+            return f"no plugin here offers {' or '.join(lacking)}: give --plugin"
         if not train:
             return "nobody has begun it yet"
         if not comparable(directory):

@@ -100,10 +100,9 @@ def choose_device(asked: str) -> str:
     Raises:
         FmbenchError: CUDA was asked for and is not here.
     """
-    available = torch.cuda.is_available()
-    if asked == "cuda" and not available:
-        raise FmbenchError("--device cuda: PyTorch finds no CUDA device here; use --device cpu")
-    return "cuda" if available and asked != "cpu" else "cpu"
+    if asked == "cuda":
+        devices.require_cuda("--device cuda")
+    return "cuda" if torch.cuda.is_available() and asked != "cpu" else "cpu"
 
 
 if __name__ == "__main__":

@@ -14,11 +14,23 @@ from typing import Any
 import torch
 from torch import Tensor, distributed
 
-from fmbench.errors import FmbenchError
+from fmbench.errors import FmbenchError, describe
 from fmbench.methods.base import EVERY, Method
-from fmbench.registry.plugins import describe
 
 FINE, NO_MEMORY, FAULT = 0.0, 1.0, 2.0  # how a process came through its part; the worst counts
+
+
+def require_cuda(asked: str) -> None:
+    """Whether there is a CUDA device here.
+
+    Args:
+        asked: the option that needs one, as "--device cuda".
+
+    Raises:
+        FmbenchError: there is none.
+    """
+    if not torch.cuda.is_available():
+        raise FmbenchError(f"{asked}: PyTorch finds no CUDA device here; use --device cpu")
 
 
 def rank(devices: int) -> int:
