@@ -123,16 +123,36 @@ def carry_out(
         monitor: told of what happens; None for lines on standard error.
 
     Raises:
-        FmbenchError: the device is not here, a logger is unknown or not installed, the store cannot be written, or
-            another command uses it.
+        FmbenchError: the device is not here, a logger is unknown or not installed, a run that is to be trained lacks
+            room or snapshots, the store cannot be written, or another command uses it.
         KeyboardInterrupt: Ctrl-C; the same call resumes.
     """
     execution, monitor = execution or Execution(), monitor or GridMonitor(Console(stderr=True, highlight=False))
     for name in execution.loggers:
         package_of(name)
+    engine = engine or Inline(plugins, monitor.console)
+    refuse_unready(planned, plugins, execution, engine.room)
     with store_lock(results):
-        done = run_all(planned, plugins, results, engine or Inline(plugins, monitor.console), execution, monitor)
+        done = run_all(planned, plugins, results, engine, execution, monitor)
     return Outcome(rows_of(planned, results), done)
+
+
+def refuse_unready(planned: Sequence[PlannedRun], plugins: Plugins, execution: Execution, room: int) -> None:
+    """Whether runs that are to be trained will have the devices that share them, and the weights that a metric reads.
+
+    Raises:
+        FmbenchError: one will not.
+    """
+    snapped = () if execution.snapshots else [spec.name for spec in plugins.metrics if spec.snapshots]
+    for run, directory in planned:
+        devices = run.training.train.devices
+        wanting = [name for name in snapped if name in run.evaluation.metrics]
+        if (devices <= room and not wanting) or directory.training() is not None:
+            continue
+        if wanting:
+            raise FmbenchError(f"metrics: {wanting[0]} reads the weights kept during training: add --snapshots 8")
+        more = "name more GPUs (--gpus) or slots (--jobs) of --engine local"
+        raise FmbenchError(f"train.devices = {devices}, and there is room for {room}: {more}")
 
 
 def locate(runs: Sequence[RunRequest], results: Path) -> list[PlannedRun]:

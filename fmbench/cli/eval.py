@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import DEFAULT_RESULTS, Datasets, Device, Metrics, Plugin, ResultsDir, Set, chosen
 from fmbench.cli.placing import (
     AllowStale,
@@ -21,7 +22,6 @@ from fmbench.cli.placing import (
     carry_out,
     states,
 )
-from fmbench.registry.discovery import load_plugins
 
 
 def command(
@@ -54,7 +54,7 @@ def command(
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []
-    plugins = load_plugins(files)
+    plugins = told_plugins(files)
     planned = commands.plan_evaluation(
         plugins,
         results=results_dir,

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from fmbench.cli.listing import describe_spec
+from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import Plugin
 from fmbench.errors import unknown
-from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option, SamplerSpec, Spec
 
@@ -30,7 +30,7 @@ def command(
     if name in SECTIONS:
         console.print(section_table(name))
         return
-    plugins = load_plugins(plugin or [])
+    plugins = told_plugins(plugin)
     found = [(kind, spec, origin) for kind, spec, origin in everything(plugins) if spec.name == name]
     if not found:
         known = [*SECTIONS, *(spec.name for _, spec, _ in everything(plugins))]

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import Plugin
 from fmbench.errors import FmbenchError, unknown
-from fmbench.registry.discovery import load_plugins
 from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, NetworkSpec, SamplerSpec, Spec
@@ -30,7 +30,7 @@ def command(
         raise unknown("kind", kind, KINDS)
     if form not in {"rich", "json"}:
         raise FmbenchError(f"--format {form!r}: choose rich or json")
-    entries = list_entries(kind, load_plugins(plugin or []))
+    entries = list_entries(kind, told_plugins(plugin))
     if form == "json":
         typer.echo(json.dumps(entries, indent=1, ensure_ascii=False))
         return

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import (
     DEFAULT_RESULTS,
     Datasets,
@@ -32,7 +33,6 @@ from fmbench.cli.placing import (
     states,
 )
 from fmbench.errors import FmbenchError
-from fmbench.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,12 +95,7 @@ def command(
 
     console = Console(stderr=True, highlight=False)
     files = plugin or []
-    plugins = load_plugins(files)
-    for broken in plugins.broken:
-        line = f"warning: plugin {broken.name!r} ({broken.distribution}) is broken at {broken.stage}: {broken.error}"
-        console.print(line, markup=False, soft_wrap=True)
-    for note in plugins.notes:
-        console.print(f"warning: {note}", markup=False, soft_wrap=True)
+    plugins = told_plugins(files)
     if rerun not in (None, "stale"):
         raise FmbenchError(f"--rerun {rerun!r}: only stale runs can be asked for (--rerun stale)")
     runs = commands.plan(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, Datasets, Plugin, ResultsDir, chosen
 from fmbench.errors import FmbenchError
-from fmbench.registry.discovery import load_plugins
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ def command(
     from fmbench.run.verification import Verification
     from fmbench.store.run import find_runs
 
-    plugins = load_plugins(plugin or [])
+    plugins = told_plugins(plugin)
     wanted = None if methods is None else {plugins.methods.get(name).name for name in chosen(methods) or []}
     found = [run for run in find_runs(results_dir, *(chosen(dataset) or ())) if wanted is None or run.method in wanted]
     if not found:

@@ -18,9 +18,18 @@ BLOCK = 2**20
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: FMBENCH_CACHE, else fmbench/ in the user's cache folder."""
+    """Where fetched files are kept: FMBENCH_CACHE, else fmbench/ in the user's cache folder.
+
+    Raises:
+        Unavailable: the user has no home.
+    """
     named = os.environ.get("FMBENCH_CACHE")
-    return Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmbench"
+    if named:
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fmbench"
+    except RuntimeError as error:
+        raise Unavailable("this user has no home folder to keep downloads in: set FMBENCH_CACHE to a folder") from error
 
 
 def digest_of(path: Path) -> str:

@@ -51,11 +51,9 @@ def locate(name: str) -> Path:
     Raises:
         FmbenchError: it is nowhere and cannot be fetched.
     """
-    path = _here(name)
-    if path is not None:
-        return path
     try:
-        return fetch(f"{URL}/{name}.gz", cache_folder() / FOLDER / f"{name}.gz", FASHION_MNIST_GZIP[name])
+        here = _here(name)
+        return here or fetch(f"{URL}/{name}.gz", cache_folder() / FOLDER / f"{name}.gz", FASHION_MNIST_GZIP[name])
     except Unavailable as error:
         hint = f"or install Debian's package dataset-fashion-mnist, or set {VARIABLE} to the folder that holds it"
         raise FmbenchError(f"dataset fashion-mnist: {error}, {hint}") from error

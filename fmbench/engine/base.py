@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -63,8 +64,15 @@ class Ended:
         return f": {self.output}" if self.output else ""
 
 
+CLUSTER = sys.maxsize  # room in which a job waits until there are as many devices
+
+
 class Engine(Protocol):
     """Places jobs. The store is the truth: an engine may die at any moment, and another go on."""
+
+    @property
+    def room(self) -> int:
+        """The most devices that a job may have."""
 
     def submit(self, job: Job) -> None:
         """Take a job; it starts as soon as there is room."""

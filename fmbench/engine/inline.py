@@ -22,6 +22,8 @@ class Inline:
         console: for a progress bar.
     """
 
+    room = 1
+
     def __init__(self, plugins: Plugins, console: Console) -> None:
         self._plugins, self._console = plugins, console
         self._waiting: deque[Job] = deque()

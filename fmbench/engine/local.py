@@ -84,18 +84,13 @@ class Local:
         self._count = 0
         self._server: ForkServerClient | None = None
 
-    def submit(self, job: Job) -> None:
-        """Queue it, and let the server import what it needs while the scheduler prepares the next.
+    @property
+    def room(self) -> int:
+        """As many as there are GPUs, or slots."""
+        return len({slot.gpu or slot.name for slot in self._slots})
 
-        Raises:
-            FmbenchError: it needs more GPUs (or slots) than there are.
-        """
-        rooms = len({slot.gpu or slot.name for slot in self._slots})
-        if job.devices > rooms:
-            raise FmbenchError(
-                f"{job.name}: train.devices = {job.devices}, and there is room for {rooms}: name more GPUs (--gpus) or "
-                "slots (--jobs)"
-            )
+    def submit(self, job: Job) -> None:
+        """Queue it, and let the server import what it needs while the scheduler prepares the next."""
         self._waiting.append(job)
         self._start()
 

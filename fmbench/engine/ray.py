@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fmbench.engine.base import Ended, Job
+from fmbench.engine.base import CLUSTER, Ended, Job
 from fmbench.engine.process import Result, RunProcess, last_line
 from fmbench.errors import FmbenchError, unknown
 from fmbench.store.run import RunDirectory
@@ -39,6 +39,8 @@ class Ray:
     Raises:
         FmbenchError: Ray is not installed, or there is no such cluster.
     """
+
+    room = CLUSTER
 
     def __init__(self, options: Mapping[str, float], timeout: float | None) -> None:
         for key in options:

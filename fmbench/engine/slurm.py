@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fmbench.engine.base import Ended, Job
+from fmbench.engine.base import CLUSTER, Ended, Job
 from fmbench.engine.process import Result, RunProcess, last_line
 from fmbench.errors import FmbenchError
 from fmbench.store.run import RunDirectory
@@ -62,6 +62,8 @@ class Slurm:
     Raises:
         FmbenchError: submitit is not installed, there is no Slurm, or it does not know an option.
     """
+
+    room = CLUSTER
 
     def __init__(
         self, results: Path, options: Mapping[str, Any], timeout: float | None, cluster: str = "slurm"

@@ -5,10 +5,22 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, get_args
+from typing import NamedTuple, Protocol, get_args
 
 from fmbench.registry.builtin.numbers import NUMBERS
-from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, Needs, NetworkSpec, Option, Spec
+from fmbench.registry.names import Registry
+from fmbench.registry.specs import (
+    SAMPLER_KEYS,
+    ZERO_IS_DEFAULT,
+    DatasetSpec,
+    MethodSpec,
+    MetricSpec,
+    Needs,
+    NetworkSpec,
+    Option,
+    SamplerSpec,
+    Spec,
+)
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 FACTORY = re.compile(r"[\w.]+:\w+")
@@ -16,6 +28,21 @@ SHIPPED = ("fmbench.", "fmbench_plugins.")
 KINDS = {"image", "vector"}
 PROVIDES = set(get_args(Needs))
 LIKELIHOODS = {"exact", "pf-ode", "truncated", "vlb"}
+
+
+TRAIN_KEYS = {
+    *("steps", "batch_size", "lr", "warmup", "decay", "beta1", "beta2", "weight_decay", "clip", "ema"),
+    *("conditional", "label_dropout", "devices"),
+}
+"""The keys of the section `train`, whose schema takes too long to load."""
+
+
+class Offered(Protocol):
+    """The specs that there are to choose from."""
+
+    methods: Registry[MethodSpec]
+    samplers: Registry[SamplerSpec]
+    metrics: Registry[MetricSpec]
 
 
 class Fault(NamedTuple):
@@ -60,12 +87,56 @@ def problems(spec: Spec) -> Iterator[str]:
             yield f"classes = {spec.classes}: must not be negative"
     if isinstance(spec, MethodSpec | DatasetSpec):
         yield from (f"budget key {key!r} is not of the form 'section.key'" for key in spec.budget if "." not in key)
+    if isinstance(spec, SamplerSpec):
+        yield from of_sampler(spec)
     if isinstance(spec, MetricSpec):
         yield from unknown("likelihood", spec.likelihood, LIKELIHOODS)
         yield from unknown("provides", [spec.provides] if spec.provides else [], PROVIDES)
         ours = spec.factory.startswith(SHIPPED)
         taken = [number.name for number in spec.numbers if number.name in NUMBERS and not ours]
         yield from (f"number {name!r} is fmbench's own; give yours another name" for name in taken)
+
+
+def of_sampler(spec: SamplerSpec) -> Iterator[str]:
+    """What of a sampler cannot be told from what all samplers have."""
+    if spec.name == "native":
+        yield "the word means a method's own sampler; choose another name"
+    yield from unknown("needs", [spec.needs], PROVIDES)
+    for key, option in spec.options.items():
+        if key in SAMPLER_KEYS:
+            yield f"sampler.{key} is every sampler's; give the option another name"
+        if key in ZERO_IS_DEFAULT and not option.is_positive:
+            yield f"sampler.{key} = 0 means the default; rename the option, or say gt=0"
+
+
+def unmet(spec: MethodSpec | DatasetSpec, offered: Offered) -> Iterator[str]:
+    """What of a spec belongs to none of the other specs; asked once all plugins are loaded, for one may come last."""
+    sections = {"train", "sampler", "network", "options", *(metric.name for metric in offered.metrics)}
+    for key in spec.budget:
+        section, _, name = key.partition(".")
+        known = {"train": TRAIN_KEYS, "sampler": sampler_keys(offered)}.get(section, {name})
+        if section not in sections:
+            yield f"budget key {key!r}: no section is called {section!r}"
+        elif name not in known:
+            yield f"budget key {key!r}: {section} has no {name!r}, but {', '.join(sorted(known))}"
+    if isinstance(spec, DatasetSpec):
+        return
+    if spec.teacher and spec.teacher not in offered.methods:
+        yield f"its teacher {spec.teacher!r} is not there"
+    own = set(spec.native_options)
+    if spec.native_sampler not in offered.samplers:
+        if own:
+            yield f"native_options = {sorted(own)} are of no sampler: {spec.native_sampler!r} is the method's own code"
+        return
+    sampler = offered.samplers.get(spec.native_sampler)
+    if sampler.needs not in spec.provides:
+        yield f"native_sampler {sampler.name!r} needs {sampler.needs!r}, which it does not provide"
+    yield from unknown("native_options", own, {"steps", *sampler.options})
+
+
+def sampler_keys(offered: Offered) -> set[str]:
+    """The keys of the section `sampler`."""
+    return {*SAMPLER_KEYS, *(key for sampler in offered.samplers for key in sampler.options)}
 
 
 def unknown(field: str, words: Iterable[str], known: set[str]) -> Iterator[str]:

@@ -35,7 +35,7 @@ def load_plugins(files: Iterable[Path] = (), environ: Mapping[str, str] | None =
     listed = (os.environ if environ is None else environ).get(FILES_VARIABLE, "")
     for path in [*(Path(part) for part in listed.split(os.pathsep) if part), *files]:
         load_file(plugins, path)
-    plugins.drop_lone_pupils()
+    plugins.drop_misfits()
     return plugins
 
 

@@ -1,6 +1,6 @@
 """While a plugin loads, what it raises is its own fault, what it prints is an error's, what it alters is put back.
 
-Torch is looked at only where somebody has imported it.
+NumPy and torch are looked at as they are when they arrive, be it by the plugin's own import: nothing here imports them.
 """
 
 from __future__ import annotations
@@ -9,16 +9,27 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 from fmbench.errors import describe
 
-Setting = tuple[str, Callable[[], Any], Callable[[Any], object]]  # what it is, how to read it and how to set it
 FAULTS = (Exception, SystemExit, KeyboardInterrupt)
 """What a plugin may raise; Ctrl-C at the keyboard is told apart, and raised on."""
+
+
+class Setting(NamedTuple):
+    """What a plugin might alter for everybody: what it is, how to read it and how to set it."""
+
+    what: str
+    read: Callable[[], Any]
+    set: Callable[[Any], object]
 
 
 @contextmanager
@@ -34,10 +45,15 @@ def guarded(report: Callable[[str], None], note: Callable[[str], None]) -> Itera
     """
     pressed: list[int] = []
     handler = listen(pressed)
-    before = [(what, read(), restore) for what, read, restore in settings()]
+    before: list[tuple[Setting, Any]] = []
+
+    def take(settings: Sequence[Setting]) -> None:
+        before.extend((setting, setting.read()) for setting in settings)
+
     folder = Path.cwd()
     try:
-        with redirect_stdout(sys.stderr):
+        take(of_python())
+        with redirect_stdout(sys.stderr), Arrivals({"numpy": of_numpy, "torch": of_torch}, take):
             yield
     except FAULTS as error:
         if pressed:
@@ -46,11 +62,10 @@ def guarded(report: Callable[[str], None], note: Callable[[str], None]) -> Itera
     finally:
         if handler is not None:
             signal.signal(signal.SIGINT, handler)
-        now = {what: read() for what, read, _ in settings()}
-        for what, value, restore in before:
-            if now[what] != value:
-                restore(value)
-                note(f"changed {what} while it was loaded: put back")
+        altered = [(setting, value) for setting, value in before if setting.read() != value]
+        for setting, value in altered:
+            setting.set(value)
+            note(f"changed {setting.what} while it was loaded: put back")
         if Path.cwd() != folder:
             os.chdir(folder)
             note("changed the working directory while it was loaded: put back")
@@ -73,28 +88,76 @@ def listen(pressed: list[int]) -> Any:
     return before
 
 
-def settings() -> list[Setting]:
-    """What a plugin might alter for everybody: of Python, and of NumPy and torch where they are imported."""
-    found: list[Setting] = [("Python's random generator", random.getstate, random.setstate)]
-    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
-    if numpy is not None and hasattr(numpy, "random"):
+class Arrivals(MetaPathFinder):
+    """Takes the settings of some modules: now where they are imported already, else when somebody imports them.
 
-        def state() -> Any:
-            kind, keys, *rest = numpy.random.get_state()
-            return kind, tuple(keys.tolist()), *rest
+    Args:
+        settings: of a module, by its name.
+        take: told of them.
+    """
 
-        found.append(("NumPy's random generator", state, numpy.random.set_state))
-    if torch is not None and hasattr(torch, "get_rng_state"):
-        found += [
-            ("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
-            ("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
-            ("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
-            ("torch's default device", lambda: str(torch.get_default_device()), torch.set_default_device),
-            ("torch's precision of products", torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
-            (
-                "torch's random generator",
-                lambda: bytes(torch.get_rng_state().tolist()),
-                lambda state: torch.set_rng_state(torch.tensor(list(state), dtype=torch.uint8)),
-            ),
-        ]
-    return found
+    def __init__(
+        self, settings: Mapping[str, Callable[[Any], list[Setting]]], take: Callable[[list[Setting]], None]
+    ) -> None:
+        self._settings, self._take, self._awaited = settings, take, set(settings)
+
+    def __enter__(self) -> None:
+        for name in [name for name in self._settings if sys.modules.get(name)]:
+            self._awaited.remove(name)
+            self._take(self._settings[name](sys.modules[name]))
+        sys.meta_path.insert(0, self)
+
+    def __exit__(self, *_: object) -> None:
+        sys.meta_path.remove(self)
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """What the other finders find, and its settings once it is loaded."""
+        del path, target
+        if fullname not in self._awaited:
+            return None
+        self._awaited.remove(fullname)
+        spec = find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_take(module: ModuleType) -> None:
+                load(module)
+                self._take(self._settings[fullname](module))
+
+            spec.loader.exec_module = load_and_take  # type: ignore[method-assign]  # of this loader alone
+        return spec
+
+
+def of_python() -> list[Setting]:
+    """Python's own."""
+    return [Setting("Python's random generator", random.getstate, random.setstate)]
+
+
+def of_numpy(numpy: Any) -> list[Setting]:
+    """NumPy's."""
+
+    def state() -> Any:
+        kind, keys, *rest = numpy.random.get_state()
+        return kind, tuple(keys.tolist()), *rest
+
+    return [Setting("NumPy's random generator", state, numpy.random.set_state)]
+
+
+def of_torch(torch: Any) -> list[Setting]:
+    """Torch's."""
+    return [
+        Setting("torch's default dtype", torch.get_default_dtype, torch.set_default_dtype),
+        Setting("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+        Setting("whether torch records gradients", torch.is_grad_enabled, torch.set_grad_enabled),
+        Setting("torch's default device", lambda: str(torch.get_default_device()), torch.set_default_device),
+        Setting(
+            "torch's precision of products", torch.get_float32_matmul_precision, torch.set_float32_matmul_precision
+        ),
+        Setting(
+            "torch's random generator",
+            lambda: bytes(torch.get_rng_state().tolist()),
+            lambda state: torch.set_rng_state(torch.tensor(list(state), dtype=torch.uint8)),
+        ),
+    ]

@@ -5,15 +5,17 @@ pluggy alone passes a misspelt hook and a forgotten @hookimpl in silence, and on
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import pluggy
 
 from fmbench.errors import describe
 from fmbench.registry import hooks
-from fmbench.registry.checks import fault_of
+from fmbench.registry.checks import fault_of, unmet
 from fmbench.registry.code import PresentCode
 from fmbench.registry.guard import guarded
 from fmbench.registry.names import Registry
@@ -110,12 +112,19 @@ class Plugins:
             lambda text: self.notes.append(f"plugin {name!r} ({origin}) {text}"),
         )
 
-    def drop_lone_pupils(self) -> None:
-        """Report the methods whose teacher no plugin offers; asked once all are loaded, for it may come last."""
-        for spec in [spec for spec in self.methods if spec.teacher and spec.teacher not in self.methods]:
-            text = f"method {spec.name!r}: its teacher {spec.teacher!r} is not there"
-            self.report(spec.name, self.methods.origin(spec.name), "spec", text)
-            self.methods.remove(spec.name)
+    def drop_misfits(self) -> None:
+        """Report the methods and datasets that name what no plugin offers; asked once all are loaded."""
+        while misfits := [*self._misfits()]:  # again: one may have been another's teacher
+            for registry, spec, text in misfits:
+                self.report(spec.name, registry.origin(spec.name), "spec", f"{registry.kind} {spec.name!r}: {text}")
+                registry.remove(spec.name)
+
+    def _misfits(self) -> Iterator[tuple[Registry[Any], Spec, str]]:
+        registries: tuple[Registry[Any], ...] = (self.datasets, self.methods)
+        for registry in registries:
+            for spec in registry:
+                for text in islice(unmet(spec, self), 1):
+                    yield registry, spec, text
 
     def _check_hooks(self, plugin: object) -> None:
         self._manager.check_pending()  # a misspelt hook name

@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
-
-from fmbench.errors import FmbenchError
+from typing import Any, Literal
 
 Scalar = bool | int | float | str
 
@@ -215,6 +213,8 @@ class MetricSpec(Spec):
         provides: what the method must provide, as "velocity"; "" for nothing.
         known_density: whether the density of the data must be known.
         default: whether it is computed when no metrics are named.
+        package: that it imports and an installation may lack; who names the metric is told before anything is trained.
+        snapshots: whether it looks at the weights kept during training (`fmbench run --snapshots`).
         numbers: those that it gives, and how each is shown; others stand under their own names, unranked.
     """
 
@@ -224,6 +224,8 @@ class MetricSpec(Spec):
     provides: str = ""
     known_density: bool = False
     default: bool = True
+    package: str = ""
+    snapshots: bool = False
     numbers: tuple[Number, ...] = ()
 
     def number(self, name: str) -> Number | None:
@@ -257,28 +259,10 @@ class SamplerSpec(Spec):
     Args:
         needs: what a method must provide for it: "velocity", "score" or "data".
         steps: the default number of steps; 0 where it chooses its own, by settings.rtol and settings.atol.
-
-    Raises:
-        FmbenchError: its name, what it needs, or the name of an option cannot be told from what all samplers have.
     """
 
     needs: Needs = "velocity"
     steps: int = 0
-
-    def __post_init__(self) -> None:
-        if self.name == "native":
-            raise FmbenchError("sampler 'native': the word means a method's own sampler; choose another name")
-        if self.needs not in get_args(Needs):
-            raise FmbenchError(f"sampler {self.name!r} needs {self.needs!r}: choose from {', '.join(get_args(Needs))}")
-        for key, option in self.options.items():
-            if key in SAMPLER_KEYS:
-                raise FmbenchError(
-                    f"sampler {self.name!r}: sampler.{key} is every sampler's; give the option another name"
-                )
-            if key in ZERO_IS_DEFAULT and not option.is_positive:
-                raise FmbenchError(
-                    f"sampler {self.name!r}: sampler.{key} = 0 means the default; rename the option, or say gt=0"
-                )
 
     @property
     def adaptive(self) -> bool:

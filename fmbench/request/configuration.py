@@ -16,9 +16,10 @@ from pydantic import Field, NonNegativeInt, field_validator
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
+from fmbench.registry.specs import DatasetSpec, MethodSpec
 from fmbench.request import budgets, sweeps
 from fmbench.request.budgets import AskedBudget
-from fmbench.request.files import merge
+from fmbench.request.files import merge, nest
 from fmbench.request.options import given_options, section, validate
 from fmbench.request.schema import Sampler, Section, Train
 from fmbench.request.values import names_of, seeds_of
@@ -115,6 +116,20 @@ def settings(tree: Keys, plugins: Plugins) -> Settings:
         data=of_each(section(tree, "data"), plugins.datasets, "data."),
         metrics=of_each({spec.name: section(tree, spec.name) for spec in plugins.metrics}, plugins.metrics, ""),
     )
+
+
+def check_brought(spec: MethodSpec | DatasetSpec, kind: str, plugins: Plugins) -> None:
+    """Whether the defaults that a method or a dataset brings are values that are accepted.
+
+    Raises:
+        FmbenchError: one is not.
+    """
+    tree = nest(spec.budget)
+    try:
+        check_keys(tree, (), plugins)
+        settings(tree, plugins)
+    except FmbenchError as error:
+        raise FmbenchError(f"{kind} {spec.name!r} brings a default that cannot be: {error}") from error
 
 
 def given(validated: Section, asked: Keys) -> dict[str, Any]:

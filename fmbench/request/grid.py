@@ -8,7 +8,7 @@ from typing import overload
 
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec
-from fmbench.request.configuration import Configuration, Settings
+from fmbench.request.configuration import Configuration, Settings, check_brought
 from fmbench.request.resolution import absence, assemble, resolve_one
 from fmbench.request.schema import RunRequest, canonical
 
@@ -48,6 +48,10 @@ def resolve(asked: Configuration, plugins: Plugins) -> Grid:
     scope = asked.scope
     datasets = [plugins.datasets.get(name) for name in dict.fromkeys(scope.dataset)]
     methods = [plugins.methods.get(name) for name in dict.fromkeys(scope.methods)]
+    for dataset in datasets:
+        check_brought(dataset, "dataset", plugins)
+    for method in methods:
+        check_brought(method, "method", plugins)
     named = [plugins.metrics.get(name) for name in dict.fromkeys(scope.metrics or ())]
     runs: dict[str, RunRequest] = {}
     for dataset in datasets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 from fmbench.errors import FmbenchError, unknown
@@ -93,7 +94,8 @@ def resolve_evaluation(
     """How a method's trained weights are measured, every default filled in.
 
     Raises:
-        FmbenchError: a sampler that the method cannot use, or a metric that such data does not have.
+        FmbenchError: a sampler that the method cannot use, or a metric that such data do not have, or whose package is
+            not installed.
     """
     method = plugins.methods.get(trained.name)
     given = over_defaults(asked, method, dataset)
@@ -107,6 +109,10 @@ def resolve_evaluation(
     for spec in chosen:
         if metrics is not None and not spec.measures(dataset):
             raise FmbenchError(f"metrics: {spec.name} does not exist on {dataset.name}: {absence(spec, dataset)}")
+        if metrics is not None and spec.package and find_spec(spec.package) is None:
+            raise FmbenchError(
+                f"metrics: {spec.name} needs {spec.package}, which is not here: pip install {spec.package}"
+            )
     existing = [spec for spec in chosen if spec.measures(dataset)]
     applicable = [spec for spec in existing if spec.applies(method)]
     return EvaluationRequest(

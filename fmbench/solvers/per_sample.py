@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from fmbench.errors import SolverError, Unavailable
+from fmbench.errors import SolverError
 from fmbench.solvers.ode import ADVICE, FIRST_STEP, MOST_CALLS, VelocityField
 
 STAGES = 6  # calls of a step
@@ -21,13 +21,11 @@ def solve_each(flow: VelocityField, x0: Tensor, rtol: float, atol: float) -> tup
         The points at the data end, shaped as x0, and the steps that each has tried, (n,).
 
     Raises:
-        Unavailable: torchode is not installed.
+        ImportError: torchode is not installed.
         SolverError: a solve failed.
     """
-    try:
-        import torchode
-    except ImportError as error:
-        raise Unavailable("needs torchode: pip install '.[torchode]'") from error
+    import torchode  # an extra
+
     n, shape = len(x0), x0.shape[1:]
     start, end = flow.interval
 

@@ -26,6 +26,7 @@ from fmbench.seeding import reseed, stream
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, devices
+from fmbench.training.fabric import connect
 from fmbench.training.flops import FlopCounter
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
@@ -136,8 +137,15 @@ class TrainingSession:
 
     def _keep_fitted(self, method: Method, directory: RunDirectory, cost: Cost) -> None:
         """A method without trainable parameters is done once prepared: it has seen each training point once."""
-        if devices.rank(self.execution.devices):
-            return
+        connect(self.execution)
+        team = devices.Team(self.execution.devices)
+        team.wait()  # until every process has seen that this is to be done
+        if team.leads:
+            self._write_fitted(method, directory, cost)
+        team.wait()  # a teacher's pupil reads both
+
+    def _write_fitted(self, method: Method, directory: RunDirectory, cost: Cost) -> None:
+        """The checkpoint and the summary of a method that was fitted."""
         checkpoints.save(directory.checkpoints, 0, {"method": method.state_dict(), "average": None})
         images = len(self.dataset.train)
         directory.set_training(

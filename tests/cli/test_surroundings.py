@@ -41,3 +41,14 @@ def test_what_an_encoding_lacks_is_replaced(tmp_path, encoding):
     assert done.returncode == 0, done.stderr
     assert "gaussian" in done.stdout.decode(encoding)
     assert b"?" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("list", "methods"), ("info", "fm-ot"), ("eval",), ("verify",)])
+def test_every_command_says_what_is_wrong_with_plugins(tmp_path, command):
+    (tmp_path / "broken.py").write_text("import not_there_at_all\n")
+    (tmp_path / "rude.py").write_text("import torch\ntorch.set_default_dtype(torch.float64)\n")
+    files = [part for name in ("broken", "rude") for part in ("--plugin", tmp_path / f"{name}.py")]
+    err = run(*command, *files).stderr.decode()
+    assert "warning: plugin 'broken' (file broken.py) is broken at import: ModuleNotFoundError" in err
+    assert "warning: plugin 'rude' (file rude.py) " in err
+    assert "dtype" in err

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fmbench.data import downloads
+from fmbench.data import downloads, fashion_mnist
 from fmbench.errors import FmbenchError, Unavailable
+from fmbench.metrics.extractors import inception
 
 CONTENT = bytes(range(256)) * 20_000  # several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -120,3 +121,21 @@ def test_the_cache_folder(monkeypatch):
     assert downloads.cache_folder() == Path("/b/fmbench")
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert downloads.cache_folder() == Path("/c/.cache/fmbench")
+
+
+def test_without_a_home_what_needs_a_cache_names_the_variable(monkeypatch):
+    for variable in ("FMBENCH_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(variable, raising=False)
+
+    def nobody(_):
+        raise KeyError("getpwuid(): uid not found: 12345")
+
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    with pytest.raises(Unavailable, match="set FMBENCH_CACHE to a folder"):
+        downloads.cache_folder()
+    monkeypatch.setattr(fashion_mnist, "PACKAGE", Path("/nowhere"))
+    with pytest.raises(FmbenchError, match=r"dataset fashion-mnist: .*set FMBENCH_CACHE to a folder, or install"):
+        fashion_mnist.fashion_mnist()
+    monkeypatch.delenv("FMBENCH_INCEPTION", raising=False)
+    with pytest.raises(Unavailable, match=r"no Inception weights: .*set FMBENCH_CACHE to a folder, or set"):
+        inception.locate("")

@@ -167,9 +167,15 @@ def test_a_run_on_several_gpus_gets_each_once():
     free = [Slot("gpu 0", "0"), Slot("gpu 0", "0"), Slot("gpu 1", "1")]
     assert [slot.gpu for slot in choose(free, 2)] == ["0", "1"]
     assert choose(free, 3) is None
-    engine = Local(free)
-    with pytest.raises(FmbenchError, match=r"train.devices = 3, and there is room for 2"):
-        engine.submit(base.Job(RunDirectory(Path("x")), "fm-ot", 3))
+    assert Local(free).room == 2
+
+
+@pytest.mark.parametrize(("engine", "room"), [(Local(slots_of(2, None, 1)), 2), (None, 1)])
+def test_a_run_on_more_devices_than_there_are_is_refused_before_anything_is_written(tmp_path, engine, room):
+    (run,) = tiny_plan("train.devices=3", plugins=PLUGINS, methods=["fm-ot"], metrics=["nfe"])
+    with pytest.raises(FmbenchError, match=f"train.devices = 3, and there is room for {room}: name more GPUs"):
+        run_on(engine, [run], tmp_path / "results")
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_run_knows_its_share_of_the_cores_and_the_command_that_asked_for_it(tmp_path, monkeypatch):

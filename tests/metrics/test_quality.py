@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fmbench.errors import FmbenchError
 from fmbench.metrics.base import Evaluation
 from fmbench.metrics.quality import CALLS, COSTS, settled
 from fmbench.store.run import RunDirectory
@@ -83,7 +84,14 @@ class TestLearningCurve:
         assert curve[0]["value"] != curve[-1]["value"]
 
     def test_without_any_it_says_what_to_do(self, tmp_path):
-        (run,) = tiny_plan(methods=["fm-ot"], metrics=["learning-curve"])
+        (run,) = tiny_plan(methods=["fm-ot"], metrics=["nfe", "learning-curve"])
+        with pytest.raises(FmbenchError, match="learning-curve reads the weights kept during training: add --snapsh"):
+            carry_out([run], tmp_path)
+        assert not any(tmp_path.iterdir())
+
+    def test_of_weights_that_were_trained_without_any(self, tmp_path):
+        (trained,), (run,) = (tiny_plan(methods=["fm-ot"], metrics=names) for names in (["nfe"], ["learning-curve"]))
+        carry_out([trained], tmp_path)
         outcome = carry_out([run], tmp_path)
         assert not outcome.complete
         assert "train with fmbench run --snapshots 8" in outcome.rows[0].reasons[0]

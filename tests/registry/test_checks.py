@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from fmbench.api import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Number, Option
+from fmbench.registry.checks import TRAIN_KEYS
 from fmbench.registry.discovery import load_plugins
 from fmbench.registry.plugins import Plugins
+from fmbench.request.schema import Train
 
 
 def faults(spec):
@@ -94,6 +96,56 @@ def test_a_teacher_may_come_with_a_later_plugin_but_must_come(tmp_path):
     assert "its teacher 'nobody' is not there" in plugins.broken[0].error
     assert {"pupil", "master", "free"} <= {spec.name for spec in plugins.methods}
     assert "lone" not in plugins.methods
+
+
+def test_a_pupil_of_one_that_is_refused_is_refused_too(tmp_path):
+    assert refused(tmp_path, "[MethodSpec('p', 'x:Y', teacher='m'), MethodSpec('m', 'x:Y', teacher='nobody')]") == {
+        "m": "method 'm': its teacher 'nobody' is not there",
+        "p": "method 'p': its teacher 'm' is not there",
+    }
+
+
+def refused(tmp_path, specs):
+    """Name and error of what a plugin of these methods has to leave out."""
+    file = tmp_path / "mine.py"
+    head = "from fmbench.api import MethodSpec, Option, hookimpl\n@hookimpl\ndef fmbench_methods():\n    return "
+    file.write_text(head + specs + "\n")
+    plugins = load_plugins([file], environ={})
+    assert {one.stage for one in plugins.broken} <= {"spec"}
+    assert not {one.name for one in plugins.broken} & {spec.name for spec in plugins.methods}
+    return {one.name: one.error for one in plugins.broken}
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("budget={'trian.steps': 5}", "budget key 'trian.steps': no section is called 'trian'"),
+        ("budget={'budget.seconds': 5}", "budget key 'budget.seconds': no section is called 'budget'"),
+        ("budget={'train.stpes': 5}", "budget key 'train.stpes': train has no 'stpes', but batch_size, beta1,"),
+        ("budget={'sampler.rtoll': 5}", "budget key 'sampler.rtoll': sampler has no 'rtoll', but"),
+        ("native_sampler='ddim', provides=('velocity',)", "native_sampler 'ddim' needs 'data', which it does not prov"),
+        (
+            "native_sampler='mine', native_options={'steps': 'k'}",
+            "native_options = ['steps'] are of no sampler: 'm",
+        ),
+        ("native_sampler='pc', native_options={'snrr': 'k'}", "native_options has 'snrr'; known: corrections, snr, st"),
+    ],
+)
+def test_what_belongs_to_no_other_spec_is_refused(tmp_path, said, text):
+    found = refused(tmp_path, f"[MethodSpec('m', 'x:Y', options={{'k': Option(default=5, help='')}}, {said})]")
+    assert text in found["m"]
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [{"train.steps": 5, "sampler.corrections": 2, "sampler.rtol": 1e-3}, {"nll.probes": 2}],
+)
+def test_defaults_that_a_method_may_bring(tmp_path, budget):
+    assert refused(tmp_path, f"[MethodSpec('m', 'x:Y', budget={budget})]") == {}
+
+
+def test_the_keys_of_training_are_those_of_its_schema():
+    assert set(Train.model_fields) == TRAIN_KEYS
 
 
 def test_all_that_is_shipped_passes():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fmbench import commands
-from fmbench.api import DatasetSpec
+from fmbench.api import DatasetSpec, MetricSpec
 from fmbench.errors import FmbenchError
 from fmbench.registry.discovery import load_plugins
 
@@ -70,6 +70,37 @@ def test_it_is_one_line(plugins, said, text):
 )
 def test_what_fits_or_cannot_be_known_is_not(plugins, said):
     assert commands.plan(plugins, **said)
+
+
+def test_a_metric_whose_package_is_not_installed_is_refused_where_it_is_named(monkeypatch):
+    plugins = load_plugins(environ={})
+    plugins.register(MetricSpec("own", "x:Y", package="no_such_package"))
+    assert commands.plan(plugins, methods=["fm-ot"])  # among the default metrics it is a cell without a number
+    with pytest.raises(FmbenchError, match="metrics: own needs no_such_package, which is not here: pip install no_s"):
+        commands.plan(plugins, methods=["fm-ot"], metrics=["own"])
+    monkeypatch.setattr("fmbench.request.resolution.find_spec", lambda name: None if name == "torchode" else name)
+    with pytest.raises(FmbenchError, match="metrics: nfe-per-sample needs torchode"):
+        commands.plan(plugins, methods=["fm-ot"], metrics=["nfe", "nfe-per-sample"])
+
+
+@pytest.mark.parametrize(
+    ("budget", "text"),
+    [
+        ({"train.steps": -5}, "brings a default that cannot be: train.steps = -5: must be greater than or equal to 1"),
+        ({"train.steps": "many"}, "train.steps = 'many': must be a valid integer"),
+        ({"fid.featurs": "inception"}, "unknown key of fid 'featurs'. Did you mean 'features'"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["method", "dataset"])
+def test_defaults_that_are_brought_are_values_that_are_accepted(kind, budget, text):
+    plugins = load_plugins(environ={})
+    registry = {"method": plugins.methods, "dataset": plugins.datasets}[kind]
+    plugins.register(replace(registry.get({"method": "fm-ot", "dataset": "moons"}[kind]), name="mine", budget=budget))
+    said = {"method": "methods", "dataset": "dataset"}[kind]
+    with pytest.raises(FmbenchError) as caught:
+        commands.plan(plugins, **{"methods": ["fm-ot"], "dataset": "moons", said: ["mine"]})
+    assert f"{kind} 'mine' brings" in str(caught.value)
+    assert text in str(caught.value)
 
 
 @pytest.mark.parametrize(("steps", "told"), [(100, True), (50, True), (101, False)])

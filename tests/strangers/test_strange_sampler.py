@@ -92,7 +92,7 @@ def test_what_it_does_not_accept_is_one_line(plugins, key, text):
     ("spec", "text"),
     [
         ({"name": "native"}, "sampler 'native': the word means"),
-        ({"needs": "velocty"}, "needs 'velocty': choose from velocity, score, data"),
+        ({"needs": "velocty"}, "needs has 'velocty'; known: data, score, velocity"),
         ({"options": {"rtol": Option(default=0.5, help="")}}, "sampler.rtol is every sampler's"),
         ({"options": {"snr": Option(default=0.5, ge=0, help="")}}, "sampler.snr = 0 means the default"),
     ],
@@ -105,7 +105,7 @@ def test_a_spec_whose_keys_would_mean_two_things_is_broken(spec, text):
     loaded = Plugins()
     loaded.register(SimpleNamespace(fmbench_samplers=fmbench_samplers), name="odd")
     (broken,) = loaded.broken
-    assert (broken.name, broken.stage) == ("odd", "call")
+    assert (broken.name, broken.stage) == ("odd", "spec")
     assert text in broken.error
 
 

@@ -66,6 +66,10 @@ def test_two_processes_give_the_loss_curve_of_one(together, tmp_path, name):
     assert two.flops == pytest.approx(one.flops, rel=1e-6)
 
 
+def test_a_method_that_is_fitted_is_there_for_both_when_it_is_done(together):
+    assert [json.loads((together / f"said-{process}.json").read_text())["fitted"] for process in range(2)] == [True] * 2
+
+
 class TestOneProcessGoesWrong:
     @pytest.fixture
     def said(self, together):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from fmbench.paths.gaussian import Linear
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
-from fmbench.training import loop
+from fmbench.training import checkpoints, loop
 from fmbench.training.interrupts import Interrupted
 from fmbench.training.session import TrainingSession
 from tests.helpers import tiny_plan
@@ -87,6 +88,15 @@ def learn(folder, devices, method, *assignments, **more):
     session.train(run.training, session.build(run.training), RunDirectory(folder))
 
 
+def fitted_by_both(folder):
+    """What a process finds once a method is fitted, whose leader is slow to write it down."""
+    save = checkpoints.save
+    checkpoints.save = lambda *given: (time.sleep(1), save(*given))
+    learn(folder, 2, "gaussian")
+    checkpoints.save = save
+    return RunDirectory(folder).training() is not None
+
+
 def main(folder):
     """Every run, then every fault, and what was said of each."""
     from tests.training import two_processes  # the module that the spec names, beside this script
@@ -102,6 +112,7 @@ def main(folder):
         except (DivergedError, Interrupted, RuntimeError, ValueError) as error:
             said[fault] = f"{type(error).__name__}: {error}"
     learn(folder / "stop", 2, "faulty", "options.faulty.fault=stop")  # goes on from where it stopped
+    said["fitted"] = fitted_by_both(folder / "fitted")
     (folder / f"said-{os.environ['RANK']}.json").write_text(json.dumps(said))
 
 

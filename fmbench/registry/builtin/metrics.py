@@ -112,6 +112,7 @@ def fmbench_metrics() -> list[MetricSpec]:
             provides="velocity",
             options={"samples": Option(default=256, ge=2, help="samples solved")},
             default=False,
+            package="torchode",
         ),
         MetricSpec(
             "curve",
@@ -132,6 +133,7 @@ def fmbench_metrics() -> list[MetricSpec]:
             numbers=shipped("steps-10pct"),
             summary="FID (or W2) by the weights kept during training (run --snapshots 8)",
             samples=True,
+            snapshots=True,
             options=FEATURES,
             default=False,
         ),
