@@ -36,7 +36,7 @@ class KID(Metric):
     def _value(name: str, rows: Tensor, features: Features) -> MetricValue:
         x, y = rows.double(), features.train.rows.double()
         if min(len(x), len(y)) < 2 * BLOCKS:
-            raise Unavailable(f"{name}: {min(len(x), len(y))} images are too few: at least {2 * BLOCKS} are needed")
+            raise Unavailable(f"{min(len(x), len(y))} images are too few: at least {2 * BLOCKS} are needed")
         parts = [kernel_distance(x[i::BLOCKS], y[i::BLOCKS]) for i in range(BLOCKS)]
         _, error = mean_and_error(parts)
         details = {"block_error": error, "blocks": BLOCKS}

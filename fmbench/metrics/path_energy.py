@@ -27,10 +27,10 @@ class PathEnergy(Metric):
 
     W2^2 has no closed form here, and between independent samples it is biased upwards and noisy. So n points of each
     law are chosen evenly (`spread`) from 32 n points of the source and from the training split, twice; the energy is
-    that of the same points. Measured over five choices at n = 4096: between N(0, I) and gaussian-2d (closed form)
-    0.6 % too much, deviation 0.7 %; between N(0, I) and 8gaussians (0.372, from the wedge to which its symmetries
-    reduce it) 0.6 %, deviation 0.6 %. 2000 independent points give 1 to 5 % too much, deviation 3 to 5 %. Taking off
-    half of W2^2 within each law ("debiasing") helps between Gaussians and takes off 5 % too much where modes are apart.
+    that of the same points. At n = 4096 between N(0, I) and gaussian-2d (closed form) it is 0.74 +- 0.06 % too much,
+    deviation of a choice 0.63 % (`benchmarks/path_energy.py 100`). 2000 independent points give 1 to 5 % too much,
+    deviation 3 to 5 %. Taking off half of W2^2 within each law ("debiasing") helps between Gaussians and takes off 5 %
+    too much where modes are apart.
 
     Args:
         n: points, rounded down to a power of two.
