@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset
-from fmbench.errors import Unavailable
+from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import Extractor, load_extractor
 from fmbench.metrics.frechet import Accumulator, Statistics
 from fmbench.metrics.seals import Seals
@@ -91,7 +91,7 @@ class Features:
         """As the call, and nothing is kept: for images that one metric alone looks at."""
         accumulator, kept = Accumulator(), 0
         rows = []
-        for block in self.extractor.blocks(images):
+        for block in self.extractor.blocks(self.seen(images)):
             try:
                 accumulator.add(block)
             except ValueError as error:
@@ -101,6 +101,21 @@ class Features:
                 kept += len(rows[-1])
         whole = accumulator.result() if accumulator.n > 1 else None
         return FeatureSet(whole, torch.cat(rows), accumulator.n)
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Raw images on the extractor's levels: black stays black and white white, of 17 levels as of 256.
+
+        Raises:
+            FmbenchError: they have more levels than it takes.
+        """
+        own, taken = self.dataset.levels, self.extractor.levels
+        if own > taken:
+            raise FmbenchError(
+                f"features {self.extractor.name} take images of {taken} levels, and {self.dataset.name} has {own}"
+            )
+        if own in (0, taken):
+            return images
+        return (images.float() * ((taken - 1) / max(own - 1, 1))).round_().to(torch.uint8)
 
 
 def sufficient(features: FeatureSet, extractor: Extractor) -> Statistics:

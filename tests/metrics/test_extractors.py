@@ -245,6 +245,8 @@ class TestInception:
         torch.jit.script(StandIn()).save(str(path))
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         extractor = inception.Inception(path, digest, CPU)
+        with pytest.raises(FmbenchError, match="inception take images of 1 or 3 channels, not 4"):
+            extractor(torch.zeros((2, 4, 32, 32), dtype=torch.uint8))
         images = torch.full((2, channels, 32, 32), 200, dtype=torch.uint8)
         features = extractor(images)
         assert features.shape == (2, 2048)

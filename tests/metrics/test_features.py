@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from fmbench.api import Extractor, ExtractorSpec
+from fmbench.api import Dataset, Extractor, ExtractorSpec, FmbenchError, Levels
+from fmbench.metrics.features import Features
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
 from tests.helpers import carry_out, numbers, tiny_plan
@@ -55,6 +56,26 @@ def test_an_extractor_is_a_plugin_with_columns_of_its_own(plugins, tmp_path):
     assert found["fid"].protocol["features"] == "means"
     assert found["fid-ratio"].value == pytest.approx(found["fid"].value / found["fid-floor"].value)
     assert outcome.complete
+
+
+@pytest.mark.parametrize(("levels", "white"), [(2, 1), (17, 16), (256, 255)])
+def test_images_are_shown_on_the_levels_of_the_extractor(levels, white):
+    """Black is black and white white: else FID of digits by Inception would be that of nearly black pictures."""
+    images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)
+    images[:2] = white
+    images[3, 0, 0, 0] = white // 2
+    extractor = Means(torch.device("cpu"))
+    extractor.levels = 256
+    features = Features(extractor, Dataset("made-up", images, images, Levels(levels)))
+    assert features(images).rows[[0, 2], 0].tolist() == [255, 0]
+    assert features(images).rows[3, 0] == pytest.approx(round(255 * (white // 2) / white) / 16)
+
+
+def test_images_of_more_levels_than_it_takes_are_refused():
+    images = torch.zeros(4, 1, 8, 8, dtype=torch.uint8)  # though all are dark enough
+    features = Features(Means(torch.device("cpu")), Dataset("made-up", images, images, Levels(256)))
+    with pytest.raises(FmbenchError, match="features means take images of 17 levels, and made-up has 256"):
+        features(images)
 
 
 @pytest.mark.parametrize(

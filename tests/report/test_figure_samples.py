@@ -45,6 +45,18 @@ def test_colours_stay_colours(tmp_path):
     assert axis.images[0].get_array().shape == (2 * 6, 8 * 6, 3)
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_other_channels_stand_beside_each_other_in_grey(tmp_path, channels):
+    content = images(10, channels=channels).copy()
+    content[:, -1] = 20
+    keep(tmp_path, content, methods=["fm-ot"])
+    (axis,) = draw("samples", Order(tmp_path, "digits")).axes
+    board = axis.images[0].get_array()
+    assert board.shape == (2 * 6, 8 * (4 * channels + 2))
+    assert board[3, 4 * channels - 4] * 20 == pytest.approx(0)  # the first image, last but one channel
+    assert board[3, 4 * channels] * 20 == pytest.approx(20)
+
+
 def test_one_panel_a_configuration_and_sampler_of_the_first_seed(tmp_path):
     keep(tmp_path, images(4), methods=["fm-ot", "ddpm"], seeds=[0, 1])
     keep(tmp_path, images(4), methods=["ddpm"], seeds=[0], sampler="euler-20")

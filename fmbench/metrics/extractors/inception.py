@@ -19,7 +19,7 @@ VARIABLE = "FMBENCH_INCEPTION"
 
 
 class Inception(Extractor):
-    """2048 features of images of 256 levels; one channel is repeated to three.
+    """2048 features of images of 256 levels and 1 or 3 channels; one is repeated to three.
 
     Args:
         path: of the TorchScript file.
@@ -42,6 +42,8 @@ class Inception(Extractor):
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 2048)."""
+        if images.shape[1] not in (1, 3):
+            raise FmbenchError(f"features inception take images of 1 or 3 channels, not {images.shape[1]}")
         colour = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         pixels = colour.permute(0, 2, 3, 1).cpu().numpy()
         resized = torch.from_numpy(np.stack([self._resize(image) for image in pixels])).permute(0, 3, 1, 2)

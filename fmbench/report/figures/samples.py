@@ -15,6 +15,7 @@ from fmbench.errors import FmbenchError
 from fmbench.report.figures.kinds import Order
 from fmbench.report.figures.select import names_of, runs_of
 from fmbench.report.figures.style import COLOURS, SMALL, WIDTH, caption, figure
+from fmbench.report.images import visible
 from fmbench.store.run import RunDirectory
 
 if TYPE_CHECKING:
@@ -147,6 +148,7 @@ def draw(axis: Axes, content: np.ndarray) -> None:
 
 def show(axis: Axes, images: np.ndarray, across: int) -> None:
     """Images (n, channels, height, width) in rows of `across`; one channel as ink on paper."""
+    images = visible(images)
     n, channels, height, width = images.shape
     rows = -(-n // across)
     board = np.zeros((rows * across, channels, height + 2 * GAP, width + 2 * GAP))

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from fmbench.errors import FmbenchError
+from fmbench.report.images import visible
 
 ACROSS = 8  # images along a side of a board, at most
 SIDE = 168  # pixels of a board, about
@@ -80,7 +81,7 @@ def load(path: Path) -> np.ndarray:
 
 def kind_of(samples: np.ndarray) -> Literal["image", "points", ""]:
     """What the samples can be shown as; "" for neither."""
-    if samples.ndim == 4 and samples.shape[1] in (1, 3):
+    if samples.ndim == 4:
         return "image"
     return "points" if samples.ndim == 2 and samples.shape[1] == 2 else ""
 
@@ -92,6 +93,7 @@ def boards(samples: Mapping[int, np.ndarray]) -> dict[int, Board]:
     """
     if not samples:
         return {}
+    samples = {key: visible(images) for key, images in samples.items()}
     shapes = [images.shape for images in samples.values()]
     channels, height, width = shapes[0][1:]
     room = math.sqrt(BYTES / len(samples) / (channels * (height + GAP) * (width + GAP)))
