@@ -138,11 +138,6 @@ class Dataset:
         """Whether the raw data are integer levels, so that likelihoods are of levels and in bits/dim."""
         return not self.train.is_floating_point()
 
-    @property
-    def levels(self) -> int:
-        """How many integer levels the raw data have, where the transform says so, as `Levels` does; else 0."""
-        return int(getattr(self.transform, "levels", 0))
-
     def rms(self) -> float:
         """Root mean square of the training data in model space."""
         x = self.transform.encode(self.train, torch.Generator().manual_seed(0))

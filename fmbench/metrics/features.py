@@ -108,12 +108,13 @@ class Features:
         Raises:
             FmbenchError: they have more levels than it takes.
         """
-        own, taken = self.dataset.levels, self.extractor.levels
+        taken = self.extractor.levels
+        own = int(getattr(self.dataset.transform, "levels", taken))  # a transform of levels says how many
         if own > taken:
             raise FmbenchError(
                 f"features {self.extractor.name} take images of {taken} levels, and {self.dataset.name} has {own}"
             )
-        if own in (0, taken):
+        if own == taken:
             return images
         return (images.float() * ((taken - 1) / max(own - 1, 1))).round_().to(torch.uint8)
 
