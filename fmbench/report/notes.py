@@ -110,8 +110,9 @@ def training_line(row: Row) -> str:
         length = f"{budget.seconds:g} s" if budget.seconds is not None else f"{budget.flops:.3g} FLOPs"
         length += " in steps"
     options = ", ".join(f"{key} {value}" for key, value in network.options.items())
+    precision = "" if train.precision == "float32" else f"; {train.precision}"
     classes = "; on classes" if train.conditional else ""
-    return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{classes}."
+    return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{precision}{classes}."
 
 
 def sampling_line(row: Row) -> str:

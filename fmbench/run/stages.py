@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -30,6 +29,7 @@ from fmbench.store.run import RunDirectory
 from fmbench.store.staleness import StaleError, note_data, parts_of_number, parts_of_training, refuse_stale
 from fmbench.training import checkpoints
 from fmbench.training.interrupts import Interrupted
+from fmbench.training.precision import products
 from fmbench.training.session import TrainingSession, averaged, load_averaged
 
 
@@ -55,7 +55,7 @@ def carry_out_run(
         before = directory.status()
         reporter = StatusReporter(directory, asked, progress)
         try:
-            with deterministic():
+            with products("float32"), generators_kept():
                 _train_and_evaluate(runs, directory, plugins, execution, reporter)
             steps = reporter.status.step
             status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
@@ -89,7 +89,7 @@ def share_training(request: TrainingRequest, directory: RunDirectory, plugins: P
         KeyboardInterrupt: all processes stop.
     """
     try:
-        with deterministic():
+        with products("float32"), generators_kept():
             session = session_for(request, plugins, execution, Silent())
             session.train(request, session.build(request), directory)
     except Interrupted as stop:
@@ -180,18 +180,3 @@ def snapshot(path: Path, session: TrainingSession, request: TrainingRequest, dev
     """Weights kept during training."""
     state = torch.load(path, map_location=device, weights_only=True)
     return Snapshot(state["step"], state["seconds"], lambda: averaged(session.build(request), state, device))
-
-
-@contextmanager
-def deterministic() -> Iterator[None]:
-    """Matrix products in full float32 while a run lasts, so that tolerances mean what they say.
-
-    The caller's generators are left as they were.
-    """
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    with generators_kept():
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)

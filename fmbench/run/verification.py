@@ -25,8 +25,9 @@ from fmbench.registry.plugins import Plugins
 from fmbench.request.resolution import absent
 from fmbench.request.schema import TrainingRequest
 from fmbench.run.agreement import REMEDY, TOLERANCE, Curve, Verdict, apart, apart_at, closeness, compare, curve_of
-from fmbench.run.stages import deterministic, session_for
+from fmbench.run.stages import session_for
 from fmbench.run.worker import choose_device
+from fmbench.seeding import generators_kept
 from fmbench.store.locks import run_lock
 from fmbench.store.run import RunDirectory
 from fmbench.store.staleness import note_data, parts_of_training
@@ -34,6 +35,7 @@ from fmbench.training import checkpoints
 from fmbench.training.interrupts import Interrupted
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import FirstSteps
+from fmbench.training.precision import products
 from fmbench.training.session import TrainingSession
 
 NUDGE = 1e-7  # relative, of weights: the last bit of most of them
@@ -75,7 +77,8 @@ class Verification:
             return Verdict("skipped", "was verified with this code already")
         if not comparable(directory):
             return vouched(directory, code)
-        with run_lock(directory.path / "run.json"), threads(known["train"].get("threads")), deterministic():
+        threading = threads(known["train"].get("threads"))
+        with run_lock(directory.path / "run.json"), threading, products("float32"), generators_kept():
             try:
                 return self._repeat(request, directory, known, code, progress)
             except Interrupted as stop:

@@ -32,6 +32,7 @@ from fmbench.training.interrupts import Interrupted, interrupts
 from fmbench.training.journal import Journal
 from fmbench.training.pace import AfterSeconds, AfterSteps, Cost, StoppingRule, TrainingState, ema_decay, learning_rate
 from fmbench.training.players import Learners
+from fmbench.training.precision import products, require_precision, rounded
 
 LOG_EVERY = 50  # steps between two lines of the log; losses are fetched from the device only then
 
@@ -62,6 +63,7 @@ class Trainer:
     ) -> None:
         self.settings, self.seed, self.directory = request.train, request.seed, directory
         self.execution, self.cost = execution, cost
+        require_precision(request.train.precision, execution.device)
         self.fabric = connect(execution)
         self.team = Team(execution.devices)
         settings = self.settings
@@ -82,7 +84,7 @@ class Trainer:
             Interrupted: Ctrl-C; a checkpoint was written.
         """
         names = self.execution.loggers if self.team.leads else ()
-        with Journal(self.directory, names) as journal:
+        with Journal(self.directory, names) as journal, products(self.settings.precision):
             self._resume(journal)
             self._advance(progress, journal)
         self._save()
@@ -180,7 +182,8 @@ class Trainer:
         losses = []
         for rows in self.rows:
             batch.generator.set_state(start)
-            loss = self._loss(batch, rows, player)
+            with rounded(self.settings.precision, self.fabric.device.type):
+                loss = self._loss(batch, rows, player)
             self.fabric.backward(loss)
             losses.append(loss.detach())
         return losses

@@ -51,6 +51,13 @@ class TestMinibatchOT:
         assert couplings.MinibatchOT(solver).pair(x0, x1, generator)[0].shape == (8, 1, 4, 4)
 
 
+def test_distances_far_from_the_origin_are_those_near_it():
+    """The squares of 1e8 leave nothing of a distance, in float64 either."""
+    x, y = torch.randn(2, 40, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    far = couplings.squared_distances(x + 1e8, y + 1e8)
+    np.testing.assert_allclose(far, couplings.squared_distances(x, y), rtol=1e-5)
+
+
 class TestSinkhorn:
     def test_its_plan_is_that_of_torchcfm(self, points):
         sampler = pytest.importorskip("torchcfm.optimal_transport").OTPlanSampler(method="sinkhorn", reg=0.5)
@@ -68,6 +75,15 @@ class TestSinkhorn:
         assert (dimension > 3) == (np.exp(-costs / 0.5).sum(axis=1).min() == 0)
         expected = ot.sinkhorn([], [], costs, 0.5, method="sinkhorn_log", numItermax=20_000, stopThr=1e-9)
         np.testing.assert_allclose(plan, expected, atol=1e-6 / 256)
+
+    def test_scalings_that_overflow_float64_are_absorbed(self):
+        """Where plain Sinkhorn overflows, though the reduced costs have a kernel."""
+        generator = torch.Generator().manual_seed(0)
+        x0 = torch.randn(256, 784, generator=generator)
+        x1 = 2 * torch.rand(256, 784, generator=generator) - 1
+        plan = couplings.Sinkhorn(0.08, iterations=3000).plan(x0, x1)
+        np.testing.assert_allclose(plan.sum(axis=0), 1 / 256, atol=1e-4)
+        np.testing.assert_allclose(plan.sum(axis=1), 1 / 256, atol=1e-4)
 
     def test_noise_is_drawn_from_the_rows_of_the_plan(self, points):
         x0, x1 = points
