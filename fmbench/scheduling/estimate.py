@@ -12,11 +12,11 @@ from typing import Any
 
 from fmbench import durations
 from fmbench.errors import FmbenchError
-from fmbench.request.schema import Component, RunRequest, Sampler, canonical
+from fmbench.request.schema import Component, Precision, RunRequest, Sampler, canonical
 from fmbench.store import files
 from fmbench.store.coverage import measured, missing
 from fmbench.store.records import NOT_APPLICABLE
-from fmbench.store.run import RunDirectory
+from fmbench.store.run import BENCH, RunDirectory
 
 # A store may hold thousands of runs, and few of them tell as much as all.
 CONFIGURATIONS = 20  # of a method on a dataset that are looked at, the newest
@@ -44,9 +44,9 @@ def time_left(planned: Sequence[tuple[RunRequest, RunDirectory]], results: Path)
     """What is left of each run, one after the other; None where nothing of its dataset tells.
 
     A training that several planned runs share counts for the first of them, and so does a number. A stretch of it is
-    judged by finished runs of the same method with the same network and batch size, else by the method's others (in
-    proportion to the images), else by other methods on the dataset; a metric likewise. What the runs ran on is not
-    looked at.
+    judged by finished runs of the same method with the same network, batch size and precision, else by the method's
+    others (in proportion to the images), else by what `fmbench bench` found, else by other methods on the dataset; a
+    metric likewise. What the runs ran on is not looked at.
 
     Args:
         planned: what is asked, each with the directory that it lives in.
@@ -63,8 +63,12 @@ def describe(estimates: Sequence[TimeLeft | None]) -> str:
     unknown = len(estimates) - len(known)
     total = sum(known, TimeLeft())
     if not total.seconds:
-        return "no finished runs to estimate from" if unknown else "nothing is left to do"
-    origin = f", from {len(total.runs)} finished run{'s' if len(total.runs) > 1 else ''}" if total.runs else ""
+        nothing = "no finished runs to estimate from: `fmbench bench` measures this machine"
+        return nothing if unknown else "nothing is left to do"
+    finished = [path for path in total.runs if BENCH not in path.parts]
+    counts = [f"{len(finished)} finished run{'s' if len(finished) > 1 else ''}"] if finished else []
+    counts += ["the pace of `fmbench bench`"] if len(finished) < len(total.runs) else []
+    origin = f", from {' and '.join(counts)}" if counts else ""
     beside = f"; beside them {unknown} of unknown length" if unknown else ""
     return f"about {durations.show(total.seconds)} on one slot{origin}{beside}"
 
@@ -76,6 +80,7 @@ class Past:
     directory: RunDirectory
     network: Component
     batch_size: int
+    precision: Precision
     seconds_per_step: float
 
     def cost(self, metric: str, protocol: Mapping[str, Any], key: str) -> float | None:
@@ -123,19 +128,22 @@ class History:
     def like(self, run: RunRequest) -> Iterator[list[Past]]:
         """Groups of finished runs on a run's dataset, the most alike first; a group is read when it is asked for."""
         training = run.training
-        folder = self.results / training.dataset.name
+        roots = [root / training.dataset.name for root in (self.results, self.results / BENCH)]
 
         def alike(runs: list[Past]) -> list[Past]:
-            size = training.train.batch_size
-            return [past for past in runs if past.network == training.network and past.batch_size == size]
+            train = training.train
+            known = training.network, train.batch_size, train.precision
+            return [past for past in runs if (past.network, past.batch_size, past.precision) == known]
 
-        own = self._of(folder / training.method.name)
-        yield alike(own)
-        yield own
-        others = sorted(other for other in folder.glob("*") if other.name != training.method.name)
-        rest = [past for other in others for past in self._of(other)]
-        yield alike(rest)
-        yield rest
+        for root in roots:
+            own = self._of(root / training.method.name)
+            yield alike(own)
+            yield own
+        for root in roots:
+            others = sorted(other for other in root.glob("*") if other.name != training.method.name)
+            rest = [past for other in others for past in self._of(other)]
+            yield alike(rest)
+            yield rest
 
     def _of(self, folder: Path) -> list[Past]:
         """The finished runs of a method on a dataset, the newest configurations first."""
@@ -158,9 +166,9 @@ def recall(directory: RunDirectory) -> Past | None:
         return None
     if summary is None:
         return None
-    return Past(
-        directory, request.network, request.train.batch_size, summary.seconds / (summary.steps or request.train.steps)
-    )
+    train = request.train
+    steps = summary.steps or train.steps
+    return Past(directory, request.network, train.batch_size, train.precision, summary.seconds / steps)
 
 
 def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> TimeLeft | None:

@@ -28,6 +28,7 @@ from fmbench.store.records import (
     TrainingSummary,
 )
 
+BENCH = ".bench"  # the folder of a store where `fmbench bench` keeps its runs; no table finds it
 SEED = re.compile(r"seed-\d+")
 Configuration = tuple[str, str, str]
 Half = Literal["train", "evaluate", "verified", "seen"]

@@ -99,7 +99,7 @@ class TestRun:
         code, out, _ = fmbench("run", "--seeds", "2", "--dry-run", cwd=tmp_path)
         assert code == 0
         assert out.count("to do") == 4
-        assert out.endswith("no finished runs to estimate from\n")
+        assert out.endswith("no finished runs to estimate from: `fmbench bench` measures this machine\n")
         assert list(tmp_path.iterdir()) == []
 
     def test_dry_run_estimates_from_finished_runs(self, store):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from fmbench.scheduling.estimate import TimeLeft, describe, time_left
@@ -125,14 +127,18 @@ def test_a_damaged_run_tells_nothing_and_stops_nothing(tmp_path):
     assert seconds(tmp_path, plan(seeds=[1])) == [36.0]
 
 
+def paths(names):
+    return frozenset(map(Path, names))
+
+
 @pytest.mark.parametrize(
     ("estimates", "text"),
     [
-        ([None, None], "no finished runs to estimate from"),
-        ([None, TimeLeft()], "no finished runs to estimate from"),
+        ([None, None], "no finished runs to estimate from: `fmbench bench` measures this machine"),
+        ([None, TimeLeft()], "no finished runs to estimate from: `fmbench bench` measures this machine"),
         ([TimeLeft()], "nothing is left to do"),
-        ([TimeLeft(60, frozenset("a"))], "about 1 min on one slot, from 1 finished run"),
-        ([TimeLeft(11_940, frozenset("ab")), TimeLeft(60, frozenset("bc"))], "3 h 20 min on one slot, from 3 finished"),
+        ([TimeLeft(60, paths("a"))], "about 1 min on one slot, from 1 finished run"),
+        ([TimeLeft(11_940, paths("ab")), TimeLeft(60, paths("bc"))], "3 h 20 min on one slot, from 3 finished"),
         ([TimeLeft(60.0)], "about 1 min on one slot"),
         ([TimeLeft(60.0), None], "about 1 min on one slot; beside them 1 of unknown length"),
     ],

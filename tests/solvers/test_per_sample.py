@@ -7,6 +7,7 @@ import torch
 
 from fmbench import paths
 from fmbench.errors import SolverError
+from fmbench.metrics import nfe
 from fmbench.request.schema import Sampler
 from fmbench.solvers.nfe import counted
 from fmbench.solvers.ode import solve
@@ -56,8 +57,10 @@ def test_accepted_and_rejected_steps_of_a_batch_are_counted(law, generator):
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_the_metric_follows_the_field_that_is_sampled(tmp_path, guidance):
+def test_the_metric_follows_the_field_that_is_sampled(tmp_path, guidance, monkeypatch):
     """With classes and guidance: two calls for each evaluation, on the labels that sampling draws."""
+    fields = []
+    monkeypatch.setattr(nfe, "solve_each", lambda field, *given: fields.append(field) or solve_each(field, *given))
     (run,) = tiny_plan(
         "train.conditional=true",
         f"sampler.guidance={guidance}",
@@ -66,6 +69,7 @@ def test_the_metric_follows_the_field_that_is_sampled(tmp_path, guidance):
         metrics=["nfe-per-sample"],
     )
     assert carry_out([run], tmp_path).complete
+    assert [(field.guidance, len(field.labels)) for field in fields] == [(guidance, 3)]
     (record,) = RunDirectory.of(tmp_path, run).metrics()
     calls = 1 if guidance == 1 else 2
     for value in (record.details["min"], record.details["max"]):
