@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
     from fmbench.scheduling.bench import Pace
 
-NAMES = ("dataset", "method", "network")
-RATES = ("params", "steps/s", "of limit", "bf16-mixed", "samples/s", "at NFE", "NLL points/s")
+NAMES = ("dataset", "method")
+RATES = ("params", "steps/s", "of limit", "bf16-mixed", "samples/s", "NFE", "points/s")
+LEGEND = (
+    "Training in float32 (steps/s, and its share of the limit) and in bf16-mixed; samples by the method's headline "
+    "sampler, each of so many network evaluations (NFE); test points whose likelihood is had."
+)
 
 
 def command(
@@ -47,9 +51,10 @@ def command(
     planned = bench.plan(plugins, config, seconds, results_dir)
     bench.forget(planned)
     console, files = Console(stderr=True, highlight=False), plugin or []
+    limits = product_limits(device)  # first, while nothing else runs here
     console.print(f"{len(planned)} short runs of some {seconds:g} s of training each", soft_wrap=True)
     try:
-        commands.carry_out(
+        outcome = commands.carry_out(
             planned,
             plugins,
             results=results_dir / BENCH,
@@ -59,13 +64,15 @@ def command(
         )
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    limits = product_limits(device)
     shown = Console(highlight=False)
     shown.print(table(bench.paces(planned), limits["float32"]))
-    shown.print(", ".join(f"{name} {limit / 1e12:.3g}" for name, limit in limits.items()), end="")
-    shown.print(" TFLOP/s: the fastest products of square matrices here", soft_wrap=True)
+    shown.print(LEGEND, soft_wrap=True)
+    fastest = ", ".join(f"{name} {limit / 1e12:.3g}" for name, limit in limits.items())
+    shown.print(f"The limit: {fastest} TFLOP/s, the fastest products of square matrices here.", soft_wrap=True)
     whole = commands.locate(commands.plan(plugins, config=config), results_dir)
     shown.print(f"{config or 'the default configuration'}: {describe(time_left(whole, results_dir))}", soft_wrap=True)
+    if not outcome.complete:
+        raise typer.Exit(1)
 
 
 def product_limits(device: str) -> dict[str, float]:
@@ -97,7 +104,6 @@ def table(paces: Sequence[Pace], limit: float) -> Table:
         found.add_row(
             training.dataset.name,
             training.method.name,
-            training.network.name,
             "-" if pace.params is None else si(pace.params),
             rate(pace.steps),
             "-" if share is None else f"{share:.0f} %",

@@ -146,7 +146,7 @@ def test_the_command(tmp_path):
         assert done.stderr.count("fm-ot on digits, seed 0: done") == 2
         row = next(line for line in done.stdout.splitlines() if line.startswith("digits") and "fm-ot" in line)
         assert "-" not in row.replace("fm-ot", "")
-        assert "TFLOP/s: the fastest products of square matrices here" in done.stdout
+        assert "TFLOP/s, the fastest products of square matrices here." in done.stdout
         assert "mine.yaml: about" in done.stdout
     told = fmbench("run", "--config", "mine.yaml", "--dry-run").stdout
     assert "from the pace of `fmbench bench`" in told
