@@ -87,6 +87,14 @@ def test_what_it_alters_is_put_back_and_told(load, does, what, read):
     assert "mine" in plugins.methods
 
 
+def test_one_that_replaces_the_finders_of_imports_is_no_end(load):
+    finders = [*sys.meta_path]
+    try:
+        assert "mine" in load("import sys\nsys.meta_path[:] = sys.meta_path[1:]\n").methods
+    finally:
+        sys.meta_path[:] = finders
+
+
 def test_a_quiet_one_is_not_noted(load):
     assert load("import torch\n").notes == []
 
