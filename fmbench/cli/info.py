@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,8 +13,10 @@ from fmbench.cli.listing import describe_spec
 from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import Plugin
 from fmbench.errors import unknown
-from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option, SamplerSpec, Spec
+
+if TYPE_CHECKING:
+    from fmbench.registry.plugins import Plugins
+    from fmbench.registry.specs import MetricSpec, Option, Spec
 
 SECTIONS = ("train", "budget", "sampler")
 
@@ -30,6 +32,8 @@ def command(
     if name in SECTIONS:
         console.print(section_table(name))
         return
+    from fmbench.registry.specs import MetricSpec  # here, so that --help does not wait for it
+
     plugins = told_plugins(plugin)
     found = [(kind, spec, origin) for kind, spec, origin in everything(plugins) if spec.name == name]
     if not found:
@@ -81,6 +85,8 @@ def facts_table(kind: str, spec: Spec, origin: str) -> Table:
 
 def options_table(spec: Spec) -> Table:
     """Its options, under the keys that --set takes."""
+    from fmbench.registry.specs import DatasetSpec, MethodSpec, NetworkSpec, SamplerSpec
+
     sections = {
         MethodSpec: f"options.{spec.name}",
         DatasetSpec: f"data.{spec.name}",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,9 +13,11 @@ from rich.text import Text
 from fmbench.cli.loading import told_plugins
 from fmbench.cli.options import Plugin
 from fmbench.errors import FmbenchError, unknown
-from fmbench.registry.names import Registry
-from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, NetworkSpec, SamplerSpec, Spec
+
+if TYPE_CHECKING:
+    from fmbench.registry.names import Registry
+    from fmbench.registry.plugins import Plugins
+    from fmbench.registry.specs import Spec
 
 KINDS = ("methods", "datasets", "networks", "metrics", "extractors", "samplers", "plugins")
 
@@ -61,6 +63,8 @@ def list_entries(kind: str, plugins: Plugins) -> list[dict[str, Any]]:
 
 def describe_spec(spec: Spec, origin: str) -> dict[str, Any]:
     """A spec's facts."""
+    from fmbench.registry.specs import DatasetSpec, ExtractorSpec, MethodSpec, NetworkSpec, SamplerSpec
+
     facts: dict[str, Any] = {"name": spec.name, "summary": spec.summary}
     if isinstance(spec, MethodSpec):
         facts |= {

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
-from fmbench.registry.discovery import load_plugins
-from fmbench.registry.plugins import Plugins
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from fmbench.registry.plugins import Plugins
 
 
 def told_plugins(files: Sequence[Path] | None) -> Plugins:
@@ -17,6 +19,8 @@ def told_plugins(files: Sequence[Path] | None) -> Plugins:
     Raises:
         FmbenchError: a file does not exist.
     """
+    from fmbench.registry.discovery import load_plugins  # here, so that --help does not wait for pluggy
+
     plugins = load_plugins(files or [])
     for broken in plugins.broken:
         where = f"plugin {broken.name!r} ({broken.distribution})"

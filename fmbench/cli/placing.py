@@ -12,11 +12,11 @@ from rich.console import Console
 
 from fmbench.cli.options import INTERRUPTED, names
 from fmbench.errors import FmbenchError, unknown
-from fmbench.registry.plugins import Plugins
 
 if TYPE_CHECKING:
     from fmbench.engine.base import Engine
     from fmbench.execution import Execution
+    from fmbench.registry.plugins import Plugins
     from fmbench.scheduling.dispatch import PlannedRun
 
 PLACES = "Where runs are placed"
