@@ -10,61 +10,13 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
-import time
-from pathlib import Path
 
-import torch
+from step import by_hand, ours, straight  # the script beside this one
 
 from fmbench import commands
-from fmbench.execution import Execution
-from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
-from fmbench.request.schema import RunRequest
-from fmbench.store.run import RunDirectory
-from fmbench.training.loop import Trainer
-from fmbench.training.pace import Cost
-from fmbench.training.session import TrainingSession
 
 STEPS = 50  # short rounds in turn, so that a drift of the machine meets both
-
-
-def ours(run: RunRequest, folder: Path) -> float:
-    """Seconds of the loop as fmbench runs it."""
-    plugins = load_plugins(environ={})
-    dataset = plugins.datasets.get("digits").load()()
-    directory = RunDirectory(folder)
-    trainer = Trainer(
-        run.training,
-        TrainingSession(dataset, plugins, Execution("cpu"), Silent()).build(run.training),
-        dataset,
-        directory,
-        Execution("cpu"),
-        Cost(),
-    )
-    trainer.run(Silent())
-    return trainer.state.seconds
-
-
-def bare(run: RunRequest) -> float:
-    """Seconds of a hand-written loop."""
-    plugins = load_plugins(environ={})
-    dataset = plugins.datasets.get("digits").load()()
-    network = TrainingSession(dataset, plugins, Execution("cpu"), Silent()).build(run.training).network.network
-    settings = run.training.train
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=0.0, fused=True)
-    data = dataset.train.float()
-    begun = time.perf_counter()
-    for _ in range(settings.steps):
-        raw = data[torch.randint(0, len(data), (settings.batch_size,))]
-        x1 = 2 * (raw + torch.rand_like(raw)) / 17 - 1
-        x0, t = torch.randn_like(x1), torch.rand(len(x1))
-        s = t[:, None, None, None]
-        loss = (network(t, (1 - s) * x0 + s * x1) - (x1 - x0)).square().mean()
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    return time.perf_counter() - begun
 
 
 def main(rounds: int) -> None:
@@ -72,8 +24,7 @@ def main(rounds: int) -> None:
     (run,) = commands.plan(load_plugins(environ={}), methods=["fm-ot"], assignments=[f"train.steps={STEPS}"])
     ratios, times = [], []
     for index in range(rounds + 1):
-        with tempfile.TemporaryDirectory() as folder:
-            a, b = ours(run, Path(folder)), bare(run)
+        a, b = ours(run), by_hand(run, straight, fused=True)
         if index:  # the first round warms up
             ratios.append(a / b)
             times.append((a / STEPS * 1e3, b / STEPS * 1e3))
