@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -127,9 +127,10 @@ class TestEstimates:
 
 
 def test_the_limit_is_of_multiplications_and_additions(monkeypatch):
-    monkeypatch.setattr(limits, "multiply", lambda _: time.sleep(0.02))
-    monkeypatch.setattr(limits, "SECONDS", 0.1)
-    assert limits.product_limit(torch.float32, "cpu") == pytest.approx(2 * 2048**3 / 0.02, rel=0.1)
+    clock = [0.0]
+    monkeypatch.setattr(limits, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(limits, "multiply", lambda _: clock.__setitem__(0, clock[0] + 0.02))
+    assert limits.product_limit(torch.float32, "cpu") == pytest.approx(2 * 2048**3 / 0.02)
 
 
 def test_the_command(tmp_path):
