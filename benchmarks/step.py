@@ -1,4 +1,4 @@
-"""A training step beside torchcfm's and a bare one, float32 and bfloat16: python benchmarks/step.py [rounds batch].
+"""A training step beside torchcfm's and a bare one, plain and compiled: python benchmarks/step.py [rounds batch].
 
 Flow matching on the digits (i-cfm, fm-ot, ot-cfm) with the default network, in one process and in rounds in turn. The
 peer is the loop of torchcfm's examples with its own path, coupling and Adam; the bare one is what a researcher tunes by
@@ -34,6 +34,11 @@ from fmbench.training.session import TrainingSession
 
 STEPS = 40
 LEVELS = 17
+WAYS = {
+    "compiled": ("train.compile=true",),
+    "bf16-mixed": ("train.precision=bf16-mixed",),
+    "both": ("train.precision=bf16-mixed", "train.compile=true"),
+}
 Loop = Callable[[], float]
 Pair = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 Products = Callable[[], AbstractContextManager[Any]]
@@ -92,10 +97,10 @@ def by_hand(run: RunRequest, pair: Pair, products: Products = nullcontext, *, fu
     return time.perf_counter() - begun
 
 
-def planned(method: str, batch: int, precision: str) -> RunRequest:
+def planned(method: str, batch: int, *said: str) -> RunRequest:
     """A run of a few steps."""
-    said = [f"train.steps={STEPS}", f"train.batch_size={batch}", "train.warmup=1", f"train.precision={precision}"]
-    return commands.plan(load_plugins(environ={}), methods=[method], assignments=said)[0]
+    short = [f"train.steps={STEPS}", f"train.batch_size={batch}", "train.warmup=1", *said]
+    return commands.plan(load_plugins(environ={}), methods=[method], assignments=short)[0]
 
 
 def loops(batch: int) -> dict[str, dict[str, Loop]]:
@@ -109,13 +114,12 @@ def loops(batch: int) -> dict[str, dict[str, Loop]]:
     }
     found: dict[str, dict[str, Loop]] = {}
     for name, peer in peers.items():
-        plain, mixed = (planned(name, batch, precision) for precision in ("float32", "bf16-mixed"))
-        found[name] = {
-            "ours": partial(ours, plain),
-            "ours, bf16-mixed": partial(ours, mixed),
-            "torchcfm": partial(by_hand, plain, peer.sample_location_and_conditional_flow),
-        }
-    plain = planned("i-cfm", batch, "float32")
+        plain = planned(name, batch)
+        found[name] = {"ours": partial(ours, plain)}
+        for way, said in WAYS.items():
+            found[name][f"ours, {way}"] = partial(ours, planned(name, batch, *said))
+        found[name]["torchcfm"] = partial(by_hand, plain, peer.sample_location_and_conditional_flow)
+    plain = planned("i-cfm", batch)
     found["i-cfm"]["bare"] = partial(by_hand, plain, straight, fused=True)
     found["i-cfm"]["bare, bfloat16"] = partial(by_hand, plain, straight, bfloat16, fused=True)
     return found

@@ -32,7 +32,7 @@ LIKELIHOODS = {"exact", "pf-ode", "truncated", "vlb"}
 
 TRAIN_KEYS = {
     *("steps", "batch_size", "lr", "warmup", "decay", "beta1", "beta2", "weight_decay", "clip", "ema"),
-    *("precision", "conditional", "label_dropout", "devices"),
+    *("precision", "compile", "conditional", "label_dropout", "devices"),
 }
 """The keys of the section `train`, whose schema takes too long to load."""
 

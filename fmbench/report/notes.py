@@ -111,8 +111,15 @@ def training_line(row: Row) -> str:
         length += " in steps"
     options = ", ".join(f"{key} {value}" for key, value in network.options.items())
     precision = "" if train.precision == "float32" else f"; {train.precision}"
+    precision += compilation(row) if train.compile else ""
     classes = "; on classes" if train.conditional else ""
     return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{precision}{classes}."
+
+
+def compilation(row: Row) -> str:
+    """Whether the networks were compiled, or why not."""
+    refused = next((summary.uncompiled for summary in row.summaries if summary.uncompiled), "")
+    return f"; uncompiled ({refused})" if refused else "; compiled"
 
 
 def sampling_line(row: Row) -> str:

@@ -27,6 +27,7 @@ class Section(BaseModel):
 
 
 Precision = Literal["float32", "tf32", "bf16-mixed"]
+UNSAID = {"precision": "float32", "compile": False}  # of a training, by a record that does not have the key
 
 
 class Train(Section):
@@ -43,14 +44,15 @@ class Train(Section):
     clip: float = Field(1.0, gt=0, description="largest norm of the gradient")
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average that is scored")
     precision: Precision = Field("float32", description="of products while training; weights and EMA stay float32")
+    compile: bool = Field(default=False, description="whether networks are compiled (torch.compile) for training")
     conditional: bool = Field(default=False, description="whether to train on the classes of the data")
     label_dropout: float = Field(0.1, gt=0, lt=1, description="share of labels hidden from a conditional model")
     devices: int = Field(1, ge=1, exclude=True, description="that share each batch; no part of a run's identity")
 
     @model_serializer(mode="wrap")
     def _recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without a precision of float32: requests from before there was any other keep their id."""
-        return {key: value for key, value in handler(self).items() if (key, value) != ("precision", "float32")}
+        """Without what is float32 and uncompiled: requests from before there was anything else keep their id."""
+        return {key: value for key, value in handler(self).items() if UNSAID.get(key, ...) != value}
 
 
 class Sampler(Section):

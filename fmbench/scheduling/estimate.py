@@ -12,7 +12,7 @@ from typing import Any
 
 from fmbench import durations
 from fmbench.errors import FmbenchError
-from fmbench.request.schema import Component, Precision, RunRequest, Sampler, canonical
+from fmbench.request.schema import RunRequest, Sampler, TrainingRequest, canonical
 from fmbench.store import files
 from fmbench.store.coverage import measured, missing
 from fmbench.store.records import NOT_APPLICABLE
@@ -44,9 +44,9 @@ def time_left(planned: Sequence[tuple[RunRequest, RunDirectory]], results: Path)
     """What is left of each run, one after the other; None where nothing of its dataset tells.
 
     A training that several planned runs share counts for the first of them, and so does a number. A stretch of it is
-    judged by finished runs of the same method with the same network, batch size and precision, else by the method's
-    others (in proportion to the images), else by what `fmbench bench` found, else by other methods on the dataset; a
-    metric likewise. What the runs ran on is not looked at.
+    judged by finished runs of the same method with the same network, batch size and precision, all compiled or none,
+    else by the method's others (in proportion to the images), else by what `fmbench bench` found, else by other methods
+    on the dataset; a metric likewise. What the runs ran on is not looked at.
 
     Args:
         planned: what is asked, each with the directory that it lives in.
@@ -78,10 +78,16 @@ class Past:
     """A run whose training ended."""
 
     directory: RunDirectory
-    network: Component
-    batch_size: int
-    precision: Precision
+    request: TrainingRequest
     seconds_per_step: float
+
+    def is_like(self, other: TrainingRequest) -> bool:
+        """Whether a step of its computes as many products as one of another request, in the same way."""
+        own, theirs = (
+            (asked.network, asked.train.batch_size, asked.train.precision, asked.train.compile)
+            for asked in (self.request, other)
+        )
+        return own == theirs
 
     def cost(self, metric: str, protocol: Mapping[str, Any], key: str) -> float | None:
         """Seconds that a metric took here; in proportion to the work where it was measured under another protocol.
@@ -131,9 +137,7 @@ class History:
         roots = [root / training.dataset.name for root in (self.results, self.results / BENCH)]
 
         def alike(runs: list[Past]) -> list[Past]:
-            train = training.train
-            known = training.network, train.batch_size, train.precision
-            return [past for past in runs if (past.network, past.batch_size, past.precision) == known]
+            return [past for past in runs if past.is_like(training)]
 
         for root in roots:
             own = self._of(root / training.method.name)
@@ -166,9 +170,7 @@ def recall(directory: RunDirectory) -> Past | None:
         return None
     if summary is None:
         return None
-    train = request.train
-    steps = summary.steps or train.steps
-    return Past(directory, request.network, train.batch_size, train.precision, summary.seconds / steps)
+    return Past(directory, request, summary.seconds / (summary.steps or request.train.steps))
 
 
 def left_of(run: RunRequest, directory: RunDirectory, history: History, counted: set[object]) -> TimeLeft | None:
@@ -199,7 +201,8 @@ def training_left(run: RunRequest, directory: RunDirectory, history: History) ->
     if len(log) > 1:
         steps, seconds = (log[-1][key] - log[0][key] for key in ("step", "seconds"))
         return TimeLeft(left * seconds / steps)
-    return typical(history.like(run), lambda past: left * past.seconds_per_step * train.batch_size / past.batch_size)
+    images = left * train.batch_size
+    return typical(history.like(run), lambda past: images * past.seconds_per_step / past.request.train.batch_size)
 
 
 def measurement(run: RunRequest, metric: str, history: History) -> TimeLeft | None:

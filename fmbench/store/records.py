@@ -182,6 +182,8 @@ class TrainingSummary(Record, frozen=True, kw_only=True):
     a budget of FLOPs those of the preparation); None of a method that makes no steps, or whose step cannot be counted.
     `steps` are its own; `devices` shared each batch, each in `micro_batches` parts. `params` are the trained ones that
     a sample needs; `training_only_params`, where there are any, those that training needed besides, as a critic's.
+    By `train.compile`, `compile_seconds` are what compiling took the last process that trained, which `seconds` leave
+    out, and `uncompiled` is why the networks ran uncompiled, where they did.
     """
 
     params: int
@@ -195,6 +197,8 @@ class TrainingSummary(Record, frozen=True, kw_only=True):
     devices: int = 1
     micro_batches: int = 1
     training_only_params: int | msgspec.UnsetType = msgspec.UNSET
+    compile_seconds: float | msgspec.UnsetType = msgspec.UNSET
+    uncompiled: str | msgspec.UnsetType = msgspec.UNSET
 
 
 RecordT = TypeVar("RecordT", bound=Record)

@@ -10,7 +10,10 @@ from typing import Any
 import torch
 
 from fmbench.errors import FmbenchError
+from fmbench.methods.base import Method
 from fmbench.store.files import write_atomically
+from fmbench.training.pace import TrainingState
+from fmbench.training.players import Learners
 
 KEEP = 2
 
@@ -56,3 +59,46 @@ def whole(path: Path) -> bool:
 def newest_first(folder: Path) -> list[Path]:
     """The files of a folder."""
     return sorted(folder.glob("step-*.pt"), reverse=True)
+
+
+def resumable(method: Method, learners: Learners, state: TrainingState) -> dict[str, Any]:
+    """All that a training needs to go on as if it had never stopped."""
+    return {
+        "method": method.state_dict(),
+        "average": learners.averages(),
+        "optimiser": learners.optimisers(),
+        "seconds": state.seconds,
+        "charged": state.charged,
+        "loss": state.loss,
+        "losses": state.losses,
+    }
+
+
+def scorable(method: Method, learners: Learners, state: TrainingState) -> dict[str, Any]:
+    """The buffers and the averaged weights alone."""
+    buffers = {name for name, _ in method.named_buffers()}
+    kept = {name: value for name, value in method.state_dict().items() if name in buffers}
+    return {"method": kept, "average": learners.averages(), "seconds": state.seconds}
+
+
+def take_up(checkpoint: dict[str, Any], method: Method, learners: Learners, fresh: TrainingState) -> TrainingState:
+    """Go on from a checkpoint.
+
+    Args:
+        checkpoint: a `resumable` one.
+        method: takes its weights and buffers.
+        learners: take its averages and the states of their optimisers.
+        fresh: how far training is without it.
+
+    Returns:
+        how far training is with it.
+    """
+    method.load_state_dict(checkpoint["method"])
+    learners.resume(checkpoint["average"], checkpoint["optimiser"])
+    return TrainingState(
+        checkpoint["step"],
+        checkpoint["seconds"],
+        checkpoint.get("charged", fresh.charged),  # checkpoints of old had no budget in seconds
+        checkpoint["loss"],
+        torch.tensor(checkpoint["losses"], dtype=torch.float64).reshape(-1, len(learners)).tolist(),
+    )

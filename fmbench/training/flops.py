@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from fmbench.training.rehearsal import rehearsal
+
 
 class FlopCounter(TorchDispatchMode):
     """Adds up what torch's own formulas say of every product while the block runs, forward, backward and tangent.
@@ -62,16 +64,12 @@ def flops_of(step: Callable[[], None], module: nn.Module, log: Path) -> int | No
         module: whose buffers and gradients are put back.
         log: where to say why it could not be counted: a cost that is not known is no reason to lose what was trained.
     """
-    before = {name: value.clone() for name, value in module.state_dict().items()}
     try:
-        with FlopCounter() as counter:
+        with rehearsal(module), FlopCounter() as counter:
             step()
     except Exception:  # noqa: BLE001 - a stranger's loss may raise anything when it runs under a counter
         with log.open("a") as stream:
             stream.write(f"the FLOPs of a training step could not be counted:\n{traceback.format_exc()}\n")
         return None
-    finally:
-        module.load_state_dict(before)
-        module.zero_grad(set_to_none=True)
     total: int = counter.total
     return total

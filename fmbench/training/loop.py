@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 import torch
 from msgspec import UNSET
@@ -25,6 +27,7 @@ from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
 from fmbench.training.batches import Batches
+from fmbench.training.compilation import Compilation, compiled
 from fmbench.training.devices import Team, portions
 from fmbench.training.fabric import connect
 from fmbench.training.flops import flops_of
@@ -73,6 +76,7 @@ class Trainer:
         self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())
+        self.compilation: Compilation | None = None
         self._pending: list[Tensor] = []  # losses still on the device
         self._rate = 0.0  # of the last step
 
@@ -86,12 +90,20 @@ class Trainer:
         names = self.execution.loggers if self.team.leads else ()
         with Journal(self.directory, names) as journal, products(self.settings.precision):
             self._resume(journal)
-            self._advance(progress, journal)
+            with self._compiled(progress) as self.compilation:
+                self._advance(progress, journal)
         self._save()
         summary = self._summary()
         if self.team.leads:
             self.directory.set_training(summary)
         self.team.wait()  # a teacher's pupil reads both
+
+    def _compiled(self, progress: Progress) -> AbstractContextManager[Compilation | None]:
+        """The networks compiled, where that is asked for; the clock of the steps stands still meanwhile."""
+        if not self.settings.compile:
+            return nullcontext()
+        progress.stage("compile", 1)
+        return compiled(self.method, partial(self._rehearse, self.state.step), self.team, self.directory.log)
 
     def _advance(self, progress: Progress, journal: Journal) -> None:
         """The steps that are left."""
@@ -223,41 +235,21 @@ class Trainer:
             journal.write(state.step, line)
 
     def _save(self) -> None:
-        if not self.team.leads:
-            return
-        checkpoint = {
-            "method": self.model.module.state_dict(),
-            "average": self.learners.averages(),
-            "optimiser": self.learners.optimisers(),
-            "seconds": self.state.seconds,
-            "charged": self.state.charged,
-            "loss": self.state.loss,
-            "losses": self.state.losses,
-        }
-        checkpoints.save(self.directory.checkpoints, self.state.step, checkpoint)
+        if self.team.leads:
+            whole = checkpoints.resumable(self.method, self.learners, self.state)
+            checkpoints.save(self.directory.checkpoints, self.state.step, whole)
 
     def _keep(self) -> None:
         """Keep the averaged weights for the learning curve."""
-        if not self.team.leads:
-            return
-        buffers = {name for name, _ in self.model.module.named_buffers()}
-        kept = {name: value for name, value in self.model.module.state_dict().items() if name in buffers}
-        checkpoint = {"method": kept, "average": self.learners.averages(), "seconds": self.state.seconds}
-        checkpoints.write(self.directory.snapshots, self.state.step, checkpoint)
+        if self.team.leads:
+            averaged = checkpoints.scorable(self.method, self.learners, self.state)
+            checkpoints.write(self.directory.snapshots, self.state.step, averaged)
 
     def _resume(self, journal: Journal) -> None:
         """Take up the last checkpoint, and cut the log back to it."""
         checkpoint = checkpoints.load(self.directory.checkpoints, self.fabric.device)
         if checkpoint is not None:
-            self.model.module.load_state_dict(checkpoint["method"])
-            self.learners.resume(checkpoint["average"], checkpoint["optimiser"])
-            self.state = TrainingState(
-                checkpoint["step"],
-                checkpoint["seconds"],
-                checkpoint.get("charged", self.state.charged),  # checkpoints of old had no budget in seconds
-                checkpoint["loss"],
-                torch.tensor(checkpoint["losses"], dtype=torch.float64).reshape(-1, len(self.learners)).tolist(),
-            )
+            self.state = checkpoints.take_up(checkpoint, self.method, self.learners, self.state)
         # What was prepared may differ in the last bit from device to device.
         weights = [tensor for learner in self.learners for tensor in learner.tensors()]
         self.team.copy_leader([*weights, *self.model.module.buffers()])
@@ -282,17 +274,19 @@ class Trainer:
             steps=steps,
             devices=self.team.size,
             micro_batches=self.execution.micro_batches,
+            compile_seconds=self.compilation.seconds if self.compilation else UNSET,
+            uncompiled=(self.compilation and self.compilation.refused) or UNSET,
         )
+
+    def _rehearse(self, step: int) -> None:
+        """All of a step but the optimiser's part of it."""
+        batch = self.batches[step]
+        for player in range(len(self.learners)):
+            with self.learners.alone(player):
+                self._descend(batch, player)
 
     def _step_flops(self, step: int) -> float | None:
         """Count the FLOPs of a step's whole batch on all devices; None where it cannot be counted."""
-        module, batch = self.model.module, self.batches[step]
-
-        def descend() -> None:
-            for player in range(len(self.learners)):
-                with self.learners.alone(player):
-                    self.fabric.backward(self._loss(batch, self.rows[0], player))
-
-        counted = flops_of(descend, module, self.directory.log)
-        parts = self.team.size * len(self.rows) if module.shares_batch else 1
-        return None if counted is None else float(counted) * parts
+        counted = flops_of(partial(self._rehearse, step), self.method, self.directory.log)
+        devices = self.team.size if self.method.shares_batch else 1
+        return None if counted is None else float(counted) * devices
