@@ -28,6 +28,7 @@ from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import RunRequest
 from fmbench.store.run import RunDirectory
+from fmbench.training.batches import Batches
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
 from fmbench.training.session import TrainingSession
@@ -54,12 +55,15 @@ def session() -> TrainingSession:
     return TrainingSession(digits(), load_plugins(environ={}), Execution("cpu"), Silent())
 
 
-def ours(run: RunRequest) -> float:
-    """Seconds of fmbench's own loop."""
+def ours(run: RunRequest, *, ahead: bool = True) -> float:
+    """Seconds of fmbench's own loop; a coupling solved ahead, or in its turn."""
     here = session()
     with tempfile.TemporaryDirectory() as folder:
         method = here.build(run.training)
         trainer = Trainer(run.training, method, here.dataset, RunDirectory(Path(folder)), here.execution, Cost())
+        if not ahead:
+            settings = run.training.train
+            trainer.batches = Batches(here.dataset, settings.batch_size, run.training.seed, trainer.fabric.device)
         trainer.run(Silent())
     return trainer.state.seconds
 
@@ -119,6 +123,7 @@ def loops(batch: int) -> dict[str, dict[str, Loop]]:
         for way, said in WAYS.items():
             found[name][f"ours, {way}"] = partial(ours, planned(name, batch, *said))
         found[name]["torchcfm"] = partial(by_hand, plain, peer.sample_location_and_conditional_flow)
+    found["ot-cfm"]["ours, plan in turn"] = partial(ours, planned("ot-cfm", batch), ahead=False)
     plain = planned("i-cfm", batch)
     found["i-cfm"]["bare"] = partial(by_hand, plain, straight, fused=True)
     found["i-cfm"]["bare, bfloat16"] = partial(by_hand, plain, straight, bfloat16, fused=True)

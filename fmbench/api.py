@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fmbench.methods.base import Player as Player
     from fmbench.methods.base import Preparation as Preparation
     from fmbench.methods.base import Task as Task
+    from fmbench.methods.coupled import CoupledMethod as CoupledMethod
     from fmbench.methods.flow import FlowMethod as FlowMethod
     from fmbench.methods.gaussian_path import GaussianPathMethod as GaussianPathMethod
     from fmbench.methods.gaussian_path import Preconditioning as Preconditioning

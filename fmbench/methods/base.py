@@ -95,6 +95,8 @@ class Task:
 
 
 EVERY = slice(None)
+Pairs = tuple[Tensor, Tensor]
+"""(x0, x1), each (n, *shape): row i of the noise belongs with row i of the data."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Batch:
         step: how many steps of the optimiser lie behind.
         progress: the share of the training budget that is spent, from 0 to 1, whatever its unit; what preparation
             took is left out.
+        pairs: what `Method.ahead` made of the batch; None where it was not asked.
     """
 
     x: Tensor
@@ -119,6 +122,7 @@ class Batch:
     rows: slice = field(default_factory=lambda: EVERY)
     step: int = 0
     progress: float = 0.0
+    pairs: Pairs | None = None
 
     def mine(self, tensor: Tensor) -> Tensor:
         """Take the rows to compute of a tensor (n, ...) that goes with the points."""
@@ -195,6 +199,16 @@ class Method(nn.Module, ABC):
         """
         return (Player("method", self, self.loss),)
 
+    @property
+    def ahead(self) -> Callable[[Batch], Pairs] | None:
+        """What pairs the points of a batch, where that is costly and no weights decide it; None by default.
+
+        The trainer calls it in a thread while the step before is computed, and gives the loss the batch with what came
+        of it. Its randomness is from the batch's generator alone; it sees neither the step nor the progress. Methods of
+        several players are not asked.
+        """
+        return None
+
     def before_step(self) -> None:
         """Work between a backward pass and the optimiser's step, as a power iteration; nothing by default."""
 
@@ -226,6 +240,7 @@ class Method(nn.Module, ABC):
         rows: slice = EVERY,
         step: int = 0,
         progress: float = 0.0,
+        pairs: Pairs | None = None,
         player: int = 0,
     ) -> Tensor:
         """The loss of a batch; what wrappers for devices and precision call.
@@ -233,7 +248,7 @@ class Method(nn.Module, ABC):
         Raises:
             TypeError: the loss is no scalar.
         """
-        loss = self.players()[player].loss(Batch(x, labels, generator, companions, rows, step, progress))
+        loss = self.players()[player].loss(Batch(x, labels, generator, companions, rows, step, progress, pairs))
         if not isinstance(loss, Tensor) or loss.ndim:
             found = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"a {type(loss).__name__}"
             raise TypeError(f"the loss of {type(self).__name__} is {found}, not a scalar: return its mean")

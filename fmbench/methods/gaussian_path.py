@@ -10,10 +10,9 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from fmbench.methods.base import Batch, Task
-from fmbench.methods.flow import FlowMethod
+from fmbench.methods.base import Batch, Pairs, Task
+from fmbench.methods.coupled import CoupledMethod
 from fmbench.paths import objectives
-from fmbench.paths.couplings import Coupling, Independent
 from fmbench.paths.gaussian import Coefficients, Path
 from fmbench.paths.objectives import Estimate, Quantity, Weight
 from fmbench.request.schema import Sampler
@@ -51,7 +50,7 @@ class Readable:
         return self.estimate(t, x).read("data")
 
 
-class GaussianPathMethod(Readable, FlowMethod):
+class GaussianPathMethod(Readable, CoupledMethod):
     """Regress a quantity of the path x_t = alpha x1 + sigma x0; sample by its ODE, its SDE or its posteriors.
 
     A subclass names its path and what the network predicts; coupling and weight have defaults. The network meets
@@ -70,7 +69,6 @@ class GaussianPathMethod(Readable, FlowMethod):
     times: ClassVar[int] = 1
     """How many times the network takes; 2 for methods that learn maps between two times."""
     predicts: ClassVar[Quantity] = "velocity"
-    coupling: Coupling = Independent()
     weight: Weight = staticmethod(objectives.unit)
 
     def __init__(self, task: Task, *, path: Path | None = None) -> None:
@@ -93,8 +91,8 @@ class GaussianPathMethod(Readable, FlowMethod):
         weight = self.weight(self.path, t).to(error.dtype)
         return (weight * error.square().flatten(1).mean(dim=1)).mean()
 
-    def pairs(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """(x0, x1) to interpolate: fresh noise, coupled with the batch."""
+    def couple(self, batch: Batch) -> Pairs:
+        """(x0, x1): fresh noise, coupled with the batch."""
         x1 = batch.x
         x0 = torch.randn(x1.shape, generator=batch.generator, device=x1.device, dtype=x1.dtype)
         return self.coupling.pair(x0, x1, batch.generator)

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from fmbench.methods.base import Batch, Task
-from fmbench.methods.flow import FlowMethod
+from fmbench.methods.base import Batch, Pairs, Task
+from fmbench.methods.coupled import CoupledMethod
 from fmbench.paths.couplings import Coupling, Independent
 from fmbench.paths.sources import Gaussian, Source
 
@@ -20,7 +20,7 @@ class Spread(NamedTuple):
     d_sigma: Tensor
 
 
-class TwoSidedMethod(FlowMethod):
+class TwoSidedMethod(CoupledMethod):
     """x_t = t x1 + (1 - t) x0 + sigma(t) z, regressed on u = x1 - x0 + sigma'(t) z: Tong et al. 2024, eqs. 8 to 10.
 
     x0 comes from a source that may be any law with a density, coupled with the data within the batch. As on Gaussian
@@ -46,8 +46,8 @@ class TwoSidedMethod(FlowMethod):
 
     def loss(self, batch: Batch) -> Tensor:
         """The squared error of the unit-variance velocity."""
-        x1, generator = batch.x, batch.generator
-        x0, x1 = self.pairs(x1, generator, batch.companions)
+        generator = batch.generator
+        x0, x1 = self.pairs(batch)
         t = torch.rand(len(x1), generator=generator, device=x1.device, dtype=torch.float64)
         low, high = self.interval
         t = low + (high - low) * t
@@ -62,12 +62,12 @@ class TwoSidedMethod(FlowMethod):
         error = self._output(t, into * x) - u / out
         return error.square().mean()
 
-    def pairs(self, x1: Tensor, generator: Generator, companions: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(x0, x1), coupled together with the companions, which are then left out."""
-        together = x1 if companions is None else torch.cat([x1, companions])
-        x0 = self.law.sample(len(together), self.task.shape, generator).to(x1.dtype)
-        x0, together = self.coupling.pair(x0, together, generator)
-        return x0[: len(x1)], together[: len(x1)]
+    def couple(self, batch: Batch) -> Pairs:
+        """(x0, x1), coupled together with the batch's companions, which are then left out."""
+        n, together = len(batch.x), batch.x if batch.companions is None else torch.cat([batch.x, batch.companions])
+        x0 = self.law.sample(len(together), self.task.shape, batch.generator).to(together.dtype)
+        x0, together = self.coupling.pair(x0, together, batch.generator)
+        return x0[:n], together[:n]
 
     def velocity(self, t: Tensor | float, x: Tensor) -> Tensor:
         """dx/dt at (t, x)."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from fmbench.data.base import Dataset
-from fmbench.methods.base import Batch
+from fmbench.methods.base import Batch, Pairs
 from fmbench.seeding import stream
 
 
@@ -14,23 +18,56 @@ class Batches:
     """The training data on the device, in an order that depends on the seed alone.
 
     Epochs are fresh permutations laid end to end; a batch may span two of them.
+
+    Args:
+        dataset: the data.
+        size: points in a batch.
+        seed: of the order, and of the generator of each batch.
+        device: where the data are.
+        companions: how many of the batches to come a batch carries along.
+        ahead: what pairs the points of a batch. It is given the next batch in a thread, as soon as a batch is asked
+            for: the same numbers as in its turn, for each batch has its own generator.
     """
 
-    def __init__(self, dataset: Dataset, size: int, seed: int, device: torch.device, companions: int = 0) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        size: int,
+        seed: int,
+        device: torch.device,
+        companions: int = 0,
+        ahead: Callable[[Batch], Pairs] | None = None,
+    ) -> None:
         self._data, self._companions = dataset.train.to(device), companions
         self._labels = None if dataset.train_labels is None else dataset.train_labels.to(device)
         self._transform = dataset.transform
         self._size, self._seed, self._device = size, seed, device
         self._order: dict[int, Tensor] = {}
+        self._pair, self._thread = ahead, ThreadPoolExecutor(1)  # which begins with the first thing to do
+        self._paired: dict[int, Future[Batch]] = {}
 
     def __getitem__(self, step: int) -> Batch:
+        if self._pair is None:
+            return self._draw(step)
+        # One thread does all of it, in turn: what is known of the order changes with each batch.
+        self._paired = {
+            each: self._paired.get(each) or self._thread.submit(self._draw_paired, each, self._pair)
+            for each in (step, step + 1)
+        }
+        return self._paired.pop(step).result()
+
+    def _draw_paired(self, step: int, pair: Callable[[Batch], Pairs]) -> Batch:
+        batch = self._draw(step)
+        return replace(batch, pairs=pair(batch))
+
+    def _draw(self, step: int) -> Batch:
         generator = stream(self._device, self._seed, "batch", step)
         indices = self._indices(step)
         x = self._transform.encode(self._data[indices], generator, torch.float32)
         labels = None if self._labels is None else self._labels[indices]
-        return Batch(x, labels, generator, self._ahead(step, generator) if self._companions else None)
+        return Batch(x, labels, generator, self._companions_of(step, generator) if self._companions else None)
 
-    def _ahead(self, step: int, generator: torch.Generator) -> Tensor:
+    def _companions_of(self, step: int, generator: torch.Generator) -> Tensor:
         """The points of the next batches, which a coupling may look at."""
         ahead = torch.cat([self._indices(later) for later in range(step + 1, step + 1 + self._companions)])
         return self._transform.encode(self._data[ahead], generator, torch.float32)

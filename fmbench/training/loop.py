@@ -73,7 +73,14 @@ class Trainer:
         self.rows = portions(method, settings.batch_size, self.team, execution.micro_batches)
         self.method, self.model = method, self.fabric.setup_module(method)
         self.learners = Learners(method, settings)
-        self.batches = Batches(dataset, settings.batch_size, request.seed, self.fabric.device, method.companions)
+        self.batches = Batches(
+            dataset,
+            settings.batch_size,
+            request.seed,
+            self.fabric.device,
+            method.companions,
+            method.ahead if len(self.learners) == 1 else None,
+        )
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())
         self.compilation: Compilation | None = None
@@ -181,6 +188,7 @@ class Trainer:
             rows,
             batch.step,
             batch.progress,
+            batch.pairs,
             player,
         )
         return loss
@@ -188,7 +196,7 @@ class Trainer:
     def _descend(self, batch: Batch, player: int) -> list[Tensor]:
         """A player's loss of each micro-batch, its gradient added to the parameters'.
 
-        Every part draws what the whole batch draws, from the start; a coupling is solved again for each.
+        Every part draws what the whole batch draws, from the start; what was not paired ahead is paired again for each.
         """
         start = batch.generator.get_state()
         losses = []

@@ -23,7 +23,7 @@ def task(network=None):
 def replayed(method, x1, seed):
     """The draws of a step, in the order in which the loss makes them."""
     generator = torch.Generator().manual_seed(seed)
-    x0, x1 = method.pairs(x1, generator, None)
+    x0, x1 = method.pairs(Batch(x1, None, generator))
     low, high = method.interval
     t = low + (high - low) * torch.rand(len(x1), generator=generator, dtype=torch.float64)
     return x0, x1, t, torch.randn(x1.shape, generator=generator)
@@ -68,9 +68,9 @@ class TestInterpolation:
     def test_companions_shape_the_plan_and_are_left_out(self, generator):
         method = OptimalTransportCFM(task(), source="normal", sigma=0.0, solver="assignment", companions=3)
         x1, companions = torch.randn(16, 2, generator=generator), torch.randn(48, 2, generator=generator)
-        x0, same = method.pairs(x1, torch.Generator().manual_seed(0), companions)
+        x0, same = method.pairs(Batch(x1, None, torch.Generator().manual_seed(0), companions))
         assert torch.equal(same, x1)
-        alone, _ = method.pairs(x1, torch.Generator().manual_seed(0), None)
+        alone, _ = method.pairs(Batch(x1, None, torch.Generator().manual_seed(0)))
         assert (x0 - x1).square().sum() < (alone - x1).square().sum()
 
     def test_a_run_with_companions_trains_on_the_same_points(self):

@@ -1,0 +1,109 @@
+"""The next batch paired in a thread: the numbers of the sequential order, and errors at the batch that has them."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+
+from fmbench.api import TwoSidedMethod, couplings
+from fmbench.data.digits import digits
+from fmbench.errors import SolverError
+from fmbench.execution import Execution
+from fmbench.methods.coupled import CoupledMethod
+from fmbench.progress import Silent
+from fmbench.registry.discovery import load_plugins
+from fmbench.store.run import RunDirectory
+from fmbench.training import checkpoints
+from fmbench.training.batches import Batches
+from fmbench.training.session import TrainingSession
+from tests.helpers import tiny_plan
+
+PLUGINS = load_plugins(environ={})
+
+
+def trained(folder, method, *assignments, execution=None):
+    small = ("train.batch_size=64", "network.width=32", "train.steps=6", *assignments)
+    (run,) = tiny_plan(*small, plugins=PLUGINS, methods=[method])
+    session = TrainingSession(digits(), PLUGINS, execution or Execution("cpu"), Silent())
+    session.train(run.training, session.build(run.training), RunDirectory(folder))
+    return RunDirectory(folder)
+
+
+@pytest.fixture
+def threads(monkeypatch):
+    """The threads in which pairs are found."""
+    found = []
+    couple = TwoSidedMethod.couple
+
+    def noted(self, batch):
+        found.append(threading.current_thread() is threading.main_thread())
+        return couple(self, batch)
+
+    monkeypatch.setattr(TwoSidedMethod, "couple", noted)
+    return found
+
+
+@pytest.mark.parametrize("method", ["ot-cfm", "sb-cfm"])
+@pytest.mark.parametrize("precision", ["float32", "bf16-mixed"])
+def test_training_is_the_sequential_one_to_the_bit(tmp_path, monkeypatch, threads, method, precision):
+    precision = f"train.precision={precision}"
+    ahead = trained(tmp_path / "ahead", method, precision)
+    assert set(threads) == {False}
+    threads.clear()
+    monkeypatch.setattr(CoupledMethod, "ahead", None)
+    alone = trained(tmp_path / "alone", method, precision)
+    assert set(threads) == {True}
+    assert ahead.training().final_loss == alone.training().final_loss
+    assert ahead.training().flops == alone.training().flops
+    first, second = (checkpoints.load(place.checkpoints, "cpu")["method"] for place in (ahead, alone))
+    assert all(torch.equal(first[name], second[name]) for name in second)
+
+
+def test_a_plan_serves_all_micro_batches(tmp_path, threads):
+    whole = trained(tmp_path / "whole", "ot-cfm").training().final_loss
+    once = len(threads)
+    parts = trained(tmp_path / "parts", "ot-cfm", execution=Execution("cpu", micro_batches=4)).training().final_loss
+    assert len(threads) == 2 * once
+    assert parts == pytest.approx(whole, rel=1e-5)
+
+
+def test_a_fault_of_a_later_batch_is_met_at_its_own_step():
+    def pair(batch):
+        if batch.generator.initial_seed() == seeds[2]:
+            raise SolverError("no plan")
+        return batch.x, batch.x
+
+    plain = Batches(digits(), 100, 0, torch.device("cpu"))
+    seeds = [plain[step].generator.initial_seed() for step in range(4)]
+    batches = Batches(digits(), 100, 0, torch.device("cpu"), ahead=pair)
+    for step in (0, 1):
+        assert torch.equal(batches[step].x, plain[step].x)
+    with pytest.raises(SolverError, match="no plan"):
+        batches[2]
+    assert torch.equal(batches[3].pairs[0], plain[3].x)
+    assert torch.equal(batches[1].x, plain[1].x)  # also out of turn
+
+
+def test_only_what_says_so_is_solved_ahead():
+    """A stranger's coupling may have a state, and a method that pairs in its own way may draw from anywhere."""
+
+    class Counting(couplings.Coupling):
+        def pair(self, x0, x1, generator):
+            return x0, x1
+
+    (run,) = tiny_plan(plugins=PLUGINS, methods=["fm-ot"])
+    session = TrainingSession(digits(), PLUGINS, Execution("cpu"), Silent())
+    method = session.build(run.training)
+    assert method.ahead is None
+    for coupling, ahead in ((Counting(), False), (couplings.MinibatchOT(), True), (couplings.Sinkhorn(1.0), True)):
+        method.coupling = coupling
+        assert (method.ahead is not None) is ahead
+
+    class OwnWay(type(method)):
+        def pairs(self, batch):
+            return batch.x, batch.x
+
+    method.__class__ = OwnWay
+    assert method.ahead is None
