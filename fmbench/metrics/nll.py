@@ -16,6 +16,7 @@ from fmbench.metrics.nfe import if_counted
 from fmbench.registry.specs import IMPOSSIBLE
 from fmbench.solvers.likelihood import LikelihoodSettings, LogDensity, bits_per_dim, mean_over_draws
 from fmbench.solvers.nfe import Count, counted
+from fmbench.solvers.ode import ADAPTIVE
 
 IMPOSSIBLE_BELOW = -3  # standard errors of the gap to the truth
 TIGHTER = 0.1  # tolerances of the check, by those of the number
@@ -29,10 +30,10 @@ class NLL(Metric):
         draws: K; the draws of a point are combined by log-mean-exp.
         probes: Rademacher probes of the trace above `exact_up_to` dimensions; the same for every method.
         exact_up_to: dimensions up to which the trace is exact.
-        solver: "dopri5", or a fixed-step solver, which is checked by halving its step.
+        solver: "dopri5" or "bosh3", or a fixed-step solver, which is checked by halving its step.
         steps: of a fixed-step solver.
-        rtol: relative tolerance of dopri5.
-        atol: absolute tolerance.
+        rtol: relative tolerance of an adaptive solver.
+        atol: its absolute tolerance.
         batch_size: points solved together.
         checked: points solved again at a tenth of the tolerances, for the error of the solver.
     """
@@ -122,13 +123,13 @@ class NLL(Metric):
         }
 
     def _solver_error(self, evaluation: Evaluation, each: Tensor) -> dict[str, Any]:
-        """How far finer steps move the NLL: dopri5 on a few points and the same probes, fixed steps on all.
+        """How far finer steps move the NLL: adaptive ones on a few points and the same probes, fixed steps on all.
 
         Raises:
             Unavailable: halving a fixed step moves it by HALVING bits/dim or more.
         """
         settings, dataset = self.settings, evaluation.dataset
-        if settings.solver == "dopri5":
+        if settings.solver in ADAPTIVE:
             n = min(self.checked, len(each))
             finer = replace(settings, rtol=TIGHTER * settings.rtol, atol=TIGHTER * settings.atol)
             # Together in one batch both times: the steps of a batch are shared.
@@ -141,7 +142,7 @@ class NLL(Metric):
         moved = coarse - fine
         error = float(moved.mean())
         limit = HALVING * (1 if dataset.discrete else dataset.dimension * math.log(2))
-        if settings.solver != "dopri5" and not abs(error) < limit:
+        if settings.solver not in ADAPTIVE and not abs(error) < limit:
             raise Unavailable(
                 f"{settings.steps} steps of {settings.solver} are too coarse: halving the step moves the NLL by "
                 f"{-error:.2g} {unit_of(dataset)}; raise nll.steps or take nll.solver=dopri5"

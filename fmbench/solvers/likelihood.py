@@ -41,10 +41,10 @@ class LikelihoodSettings:
     """How a log-density is computed.
 
     Args:
-        solver: a key of solvers.ode.FIXED, or "dopri5".
+        solver: one of solvers.ode.ADAPTIVE, or a key of FIXED there.
         steps: of a fixed-step solver.
-        rtol: relative tolerance of dopri5.
-        atol: absolute tolerance of dopri5.
+        rtol: relative tolerance of an adaptive one.
+        atol: its absolute tolerance.
         exact_up_to: dimensions up to which the trace is exact (that many vector-Jacobian products an evaluation).
         probes: Rademacher vectors of the Hutchinson estimate above that.
     """

@@ -18,6 +18,7 @@ Field = Callable[[float, Tensor], Tensor]
 """dx/dt = field(t, x), t a plain number."""
 
 FIXED = {"euler": "euler", "midpoint": "midpoint", "heun": "heun2", "rk4": "rk4"}
+ADAPTIVE = ("dopri5", "bosh3")
 FIRST_STEP = 1e-2
 MOST_CALLS = 10_000  # of an adaptive solve: trained networks took up to some 2000 at tolerance 1e-5
 ADVICE = "take a fixed-step solver or a larger tolerance"
@@ -39,11 +40,11 @@ class VelocityField(Protocol):
 
 
 class RightHandSide(nn.Module):
-    """A field as dopri5 calls it, and tells it of its steps; it remembers where it was asked last."""
+    """A field as an adaptive solver calls it, and tells it of its steps; it remembers where it was asked last."""
 
-    def __init__(self, field: Field, tally: Tally) -> None:
+    def __init__(self, field: Field, tally: Tally, solver: str) -> None:
         super().__init__()
-        self._field, self._count = field, tally.count
+        self._field, self._count, self._solver = field, tally.count, solver
         self.calls, self.t, self.value = 0, math.nan, torch.empty(0)
 
     def forward(self, t: Tensor, state: Tensor) -> Tensor:
@@ -55,8 +56,8 @@ class RightHandSide(nn.Module):
         self.calls, self.t = self.calls + 1, float(t)
         if self.calls > MOST_CALLS:
             raise SolverError(
-                f"dopri5 was stopped at t = {self.t:.6g}, after {MOST_CALLS} evaluations: the velocity is not smooth "
-                f"there; {ADVICE}"
+                f"{self._solver} was stopped at t = {self.t:.6g}, after {MOST_CALLS} evaluations: the velocity is not "
+                f"smooth there; {ADVICE}"
             )
         self.value = self._field(self.t, state)
         return self.value
@@ -92,25 +93,25 @@ def solve(
 ) -> Tensor:
     """The state at interval[1] of dx/dt = field(t, x) that starts from x at interval[0].
 
-    dopri5 left to itself evaluates the field outside the interval (its first step is guessed unclipped, its last
-    one overshoots and is interpolated back), where a path may not exist: `first_step` and `step_t` prevent both.
-    With them it makes 1 + 6 calls a step tried; Euler makes 1, midpoint and Heun 2, rk4 4.
+    An adaptive solver left to itself evaluates the field outside the interval (its first step is guessed unclipped, its
+    last one overshoots and is interpolated back), where a path may not exist: `first_step` and `step_t` prevent both.
+    With them dopri5 makes 1 + 6 calls a step tried, and bosh3 1 + 3; Euler makes 1, midpoint and Heun 2, rk4 4.
 
     Args:
         field: the right-hand side.
         x: the state, (n, ...), float64.
         interval: start and end; the end may be the smaller.
-        method: "dopri5" or a key of FIXED.
-        rtol: relative tolerance of dopri5; its error norm is over the whole batch.
-        atol: absolute tolerance of dopri5.
+        method: one of ADAPTIVE, or a key of FIXED.
+        rtol: relative tolerance of an adaptive method; its error norm is over the whole batch.
+        atol: its absolute tolerance.
         steps: number of equal steps of a fixed-step method.
-        tally: where dopri5 notes the steps that it accepts and rejects.
+        tally: where an adaptive method notes the steps that it accepts and rejects.
 
     Raises:
         SolverError: the step size underflowed, the solve does not end, or the result is not finite.
     """
-    if method == "dopri5":
-        return follow(field, x, interval, rtol=rtol, atol=atol, tally=tally)[-1]
+    if method in ADAPTIVE:
+        return follow(field, x, interval, rtol=rtol, atol=atol, tally=tally, method=method)[-1]
 
     def grid(_field: Field, _state: Tensor, ends: Tensor) -> Tensor:
         return torch.linspace(float(ends[0]), float(ends[-1]), steps + 1, dtype=ends.dtype, device=ends.device)
@@ -123,9 +124,18 @@ def solve(
 
 
 def follow(
-    field: Field, x: Tensor, times: Sequence[float], *, rtol: float, atol: float, tally: Tally | None = None
+    field: Field,
+    x: Tensor,
+    times: Sequence[float],
+    *,
+    rtol: float,
+    atol: float,
+    tally: Tally | None = None,
+    method: str = "dopri5",
 ) -> Tensor:
-    """The states on the way, by dopri5; its steps heed the last time alone, between them it interpolates.
+    """The states on the way, by an adaptive method; its steps heed the last time alone, between them it interpolates.
+
+    dopri5 is of Dormand and Prince 1980, bosh3 of Bogacki and Shampine 1989.
 
     Args:
         field: the right-hand side.
@@ -134,6 +144,7 @@ def follow(
         rtol: relative tolerance; the error norm is over the whole batch.
         atol: absolute tolerance.
         tally: where the steps are noted that it accepts and rejects.
+        method: one of ADAPTIVE.
 
     Returns:
         (len(times), n, ...).
@@ -144,12 +155,12 @@ def follow(
     moments = torch.tensor(times, dtype=torch.float64, device=x.device)
     first = min(FIRST_STEP, abs(times[-1] - times[0]))
     options = {"first_step": first, "step_t": moments[-1:], "dtype": torch.float64}
-    rates = RightHandSide(field, tally or Tally())
+    rates = RightHandSide(field, tally or Tally(), method)
     try:
-        states = odeint(rates, x, moments, method="dopri5", rtol=rtol, atol=atol, options=options)
+        states = odeint(rates, x, moments, method=method, rtol=rtol, atol=atol, options=options)
     except AssertionError as error:  # torchdiffeq asserts that the step did not underflow
-        raise SolverError(f"dopri5 at rtol {rtol:g}, atol {atol:g}: {rates.failure}") from error
-    return finite(states, "dopri5")
+        raise SolverError(f"{method} at rtol {rtol:g}, atol {atol:g}: {rates.failure}") from error
+    return finite(states, method)
 
 
 def finite(states: Tensor, method: str) -> Tensor:

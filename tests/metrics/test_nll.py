@@ -83,6 +83,15 @@ def test_the_solver_error_is_what_a_finer_solve_moves(mixture, generator):
     assert coarse["solver_error_max"] > 10 * fine["solver_error_max"]
 
 
+def test_bosh3_is_adaptive_too(mixture, generator):
+    evaluation = evaluation_of(mixture, generator)
+    adaptive, other = measured(evaluation)["nll"], measured(evaluation, solver="bosh3", steps=3)["nll"]
+    assert other.value == pytest.approx(adaptive.value, abs=1e-3)
+    assert other.details["solver_error_n"] == 32
+    assert other.details["steps_accepted"] > 3  # steps are those of a fixed-step solver
+    assert other.details["nfe"] != adaptive.details["nfe"]
+
+
 class TestFixedSteps:
     def test_coarse_ones_are_refused_with_what_to_do(self, mixture, generator):
         """Twenty Euler steps report a likelihood better than the truth."""

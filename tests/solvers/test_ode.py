@@ -9,8 +9,8 @@ import torch
 from fmbench import paths
 from fmbench.errors import SolverError
 from fmbench.request.schema import Sampler
-from fmbench.solvers.nfe import counted
-from fmbench.solvers.ode import FIXED, MOST_CALLS, solve
+from fmbench.solvers.nfe import Tally, counted
+from fmbench.solvers.ode import ADAPTIVE, FIXED, MOST_CALLS, solve
 from fmbench.testing.oracles import oracle_method
 
 STAGES = {"euler": 1, "midpoint": 2, "heun": 2, "rk4": 4}
@@ -28,9 +28,10 @@ def turned(x, angle):
 
 
 @pytest.mark.parametrize("interval", [(0.0, 1.0), (1.0, 0.0), (0.2, 0.9)])
-def test_dopri5_solves_a_rotation_both_ways(interval):
+@pytest.mark.parametrize("name", ADAPTIVE)
+def test_adaptive_steps_solve_a_rotation_both_ways(name, interval):
     x = torch.tensor([[1.0, 0.0], [0.3, -2.0]], dtype=torch.float64)
-    end = solve(rotate, x, interval, method="dopri5", rtol=1e-9, atol=1e-9)
+    end = solve(rotate, x, interval, method=name, rtol=1e-9, atol=1e-9)
     torch.testing.assert_close(end, turned(x, interval[1] ** 2 - interval[0] ** 2), rtol=0, atol=1e-7)
 
 
@@ -45,7 +46,7 @@ def test_fixed_steps_converge_at_their_order(name):
 
 
 @pytest.mark.parametrize("interval", [(0.0, 1.0), (1 - 1e-5, 0.0)])
-@pytest.mark.parametrize("name", ["dopri5", *FIXED])
+@pytest.mark.parametrize("name", [*ADAPTIVE, *FIXED])
 def test_the_field_is_never_asked_outside_the_interval(name, interval):
     """Left to itself dopri5 probes t = 1.39 and t = -45.8 here."""
     seen = []
@@ -82,6 +83,19 @@ def test_dopri5_nfe_is_one_plus_six_a_step(law, generator):
     assert calls[:7] == pytest.approx([0, 0.002, 0.003, 0.008, 0.01 * 8 / 9, 0.01, 0.01])
 
 
+def test_bosh3_asks_at_the_stages_of_bogacki_and_shampine():
+    """At 1/2, 3/4 and 1 of a step's length; the last stage is the first of the next step."""
+    calls, tally = [], Tally()
+
+    def field(t, x):
+        calls.append(t)
+        return rotate(t, x)
+
+    solve(field, torch.ones(3, 2, dtype=torch.float64), (0.0, 1.0), method="bosh3", rtol=1e-5, atol=1e-5, tally=tally)
+    assert calls[:4] == pytest.approx([0, 0.005, 0.0075, 0.01])
+    assert len(calls) == 1 + 3 * (tally.count.accepted + tally.count.rejected)
+
+
 def test_a_field_that_explodes_is_a_solver_error():
     with pytest.raises(SolverError):
         solve(
@@ -107,9 +121,9 @@ def test_a_field_that_explodes_is_a_solver_error():
 class TestWhyASolveFails:
     """What, at which t, and what to do."""
 
-    def of(self, field, interval=(0.0, 1.0)):
+    def of(self, field, interval=(0.0, 1.0), method="dopri5"):
         with pytest.raises(SolverError) as caught:
-            solve(field, torch.ones(3, 2, dtype=torch.float64), interval, method="dopri5", rtol=1e-5, atol=1e-5)
+            solve(field, torch.ones(3, 2, dtype=torch.float64), interval, method=method, rtol=1e-5, atol=1e-5)
         return str(caught.value)
 
     def test_a_singular_velocity(self):
@@ -125,6 +139,12 @@ class TestWhyASolveFails:
         monkeypatch.setattr("fmbench.solvers.ode.MOST_CALLS", 300)
         said = self.of(lambda _, x: 50 * torch.sin(1e6 * x), interval=(1.0, 0.0))
         assert re.match(r"dopri5 was stopped at t = 0\.999\d*, after 300 evaluations: the velocity is not smooth", said)
+
+    def test_the_solver_is_named(self, monkeypatch):
+        monkeypatch.setattr("fmbench.solvers.ode.MOST_CALLS", 300)
+        assert self.of(lambda _, x: x * math.nan, method="bosh3").startswith("bosh3 at rtol 1e-05, atol 1e-05: ")
+        said = self.of(lambda _, x: 50 * torch.sin(1e6 * x), method="bosh3")
+        assert said.startswith("bosh3 was stopped at t = ")
 
     def test_as_much_as_trained_networks_take_is_far_below_the_limit(self):
         assert MOST_CALLS >= 5 * 1730
