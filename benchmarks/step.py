@@ -55,15 +55,14 @@ def session() -> TrainingSession:
     return TrainingSession(digits(), load_plugins(environ={}), Execution("cpu"), Silent())
 
 
-def ours(run: RunRequest, *, ahead: bool = True) -> float:
-    """Seconds of fmbench's own loop; a coupling solved ahead, or in its turn."""
+def ours(run: RunRequest, *, ahead: bool = False) -> float:
+    """Seconds of fmbench's own loop; a coupling is solved ahead, or in its turn."""
     here = session()
     with tempfile.TemporaryDirectory() as folder:
         method = here.build(run.training)
         trainer = Trainer(run.training, method, here.dataset, RunDirectory(Path(folder)), here.execution, Cost())
-        if not ahead:
-            settings = run.training.train
-            trainer.batches = Batches(here.dataset, settings.batch_size, run.training.seed, trainer.fabric.device)
+        size, seed, pair = run.training.train.batch_size, run.training.seed, method.ahead if ahead else None
+        trainer.batches = Batches(here.dataset, size, seed, trainer.fabric.device, method.companions, pair)
         trainer.run(Silent())
     return trainer.state.seconds
 
@@ -123,7 +122,7 @@ def loops(batch: int) -> dict[str, dict[str, Loop]]:
         for way, said in WAYS.items():
             found[name][f"ours, {way}"] = partial(ours, planned(name, batch, *said))
         found[name]["torchcfm"] = partial(by_hand, plain, peer.sample_location_and_conditional_flow)
-    found["ot-cfm"]["ours, plan in turn"] = partial(ours, planned("ot-cfm", batch), ahead=False)
+    found["ot-cfm"]["ours, plan ahead"] = partial(ours, planned("ot-cfm", batch), ahead=True)
     plain = planned("i-cfm", batch)
     found["i-cfm"]["bare"] = partial(by_hand, plain, straight, fused=True)
     found["i-cfm"]["bare, bfloat16"] = partial(by_hand, plain, straight, bfloat16, fused=True)

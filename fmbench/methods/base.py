@@ -203,9 +203,9 @@ class Method(nn.Module, ABC):
     def ahead(self) -> Callable[[Batch], Pairs] | None:
         """What pairs the points of a batch, where that is costly and no weights decide it; None by default.
 
-        The trainer calls it in a thread while the step before is computed, and gives the loss the batch with what came
-        of it. Its randomness is from the batch's generator alone; it sees neither the step nor the progress. Methods of
-        several players are not asked.
+        Where a core is idle the trainer calls it in a thread while the step before is computed, and gives the loss the
+        batch with what came of it. Its randomness is from the batch's generator alone, and it sees neither the step nor
+        the progress. Methods of several players are not asked.
         """
         return None
 

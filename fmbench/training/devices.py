@@ -55,6 +55,14 @@ def place(device: str, devices: int) -> str:
     return f"cuda:{os.environ['LOCAL_RANK']}" if device == "cuda" and rank(devices) else device
 
 
+def spare_core(device: str) -> bool:
+    """Whether the network leaves a core of the processor idle, on which a coupling can be solved meanwhile.
+
+    Where its threads are as many as there are cores they wait for one another: a thread more makes all of them slow.
+    """
+    return device == "cuda" or torch.get_num_threads() < len(os.sched_getaffinity(0))
+
+
 class Team:
     """What the processes of a run agree on; torch's process group must be there if there are several.
 

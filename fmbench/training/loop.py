@@ -28,7 +28,7 @@ from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints
 from fmbench.training.batches import Batches
 from fmbench.training.compilation import Compilation, compiled
-from fmbench.training.devices import Team, portions
+from fmbench.training.devices import Team, portions, spare_core
 from fmbench.training.fabric import connect
 from fmbench.training.flops import flops_of
 from fmbench.training.interrupts import Interrupted, interrupts
@@ -79,7 +79,7 @@ class Trainer:
             request.seed,
             self.fabric.device,
             method.companions,
-            method.ahead if len(self.learners) == 1 else None,
+            method.ahead if len(self.learners) == 1 and spare_core(execution.device) else None,
         )
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())

@@ -11,12 +11,12 @@ from fmbench.api import TwoSidedMethod, couplings
 from fmbench.data.digits import digits
 from fmbench.errors import SolverError
 from fmbench.execution import Execution
-from fmbench.methods.coupled import CoupledMethod
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
-from fmbench.training import checkpoints
+from fmbench.training import checkpoints, loop
 from fmbench.training.batches import Batches
+from fmbench.training.devices import spare_core
 from fmbench.training.session import TrainingSession
 from tests.helpers import tiny_plan
 
@@ -42,6 +42,7 @@ def threads(monkeypatch):
         return couple(self, batch)
 
     monkeypatch.setattr(TwoSidedMethod, "couple", noted)
+    monkeypatch.setattr(loop, "spare_core", lambda _: True)
     return found
 
 
@@ -52,7 +53,7 @@ def test_training_is_the_sequential_one_to_the_bit(tmp_path, monkeypatch, thread
     ahead = trained(tmp_path / "ahead", method, precision)
     assert set(threads) == {False}
     threads.clear()
-    monkeypatch.setattr(CoupledMethod, "ahead", None)
+    monkeypatch.setattr(loop, "spare_core", lambda _: False)
     alone = trained(tmp_path / "alone", method, precision)
     assert set(threads) == {True}
     assert ahead.training().final_loss == alone.training().final_loss
@@ -107,3 +108,11 @@ def test_only_what_says_so_is_solved_ahead():
 
     method.__class__ = OwnWay
     assert method.ahead is None
+
+
+def test_a_core_is_spare_beside_a_gpu_and_where_threads_are_fewer_than_cores(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
+    for threads, spare in ((1, True), (2, False)):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        assert spare_core("cpu") is spare
+    assert spare_core("cuda")
