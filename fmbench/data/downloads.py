@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 
 from fmbench.errors import FmbenchError, Unavailable
 
+AGAIN = "delete it and fetch it again"  # what to do about a file that is damaged
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 2**20
 
@@ -46,7 +47,7 @@ def checked(path: Path, sha256: str) -> Path:
     """
     found = digest_of(path)
     if found != sha256:
-        raise FmbenchError(f"{path}: SHA-256 is {found[:12]}..., not {sha256[:12]}...; delete it and fetch it again")
+        raise FmbenchError(f"{path}: SHA-256 is {found[:12]}..., not {sha256[:12]}...; {AGAIN}")
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fmbench.data import downloads, fashion_mnist
+from fmbench.data import downloads, fashion_mnist, sources
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import inception
 
@@ -133,7 +133,7 @@ def test_without_a_home_what_needs_a_cache_names_the_variable(monkeypatch):
     monkeypatch.setattr("pwd.getpwuid", nobody)
     with pytest.raises(Unavailable, match="set FMBENCH_CACHE to a folder"):
         downloads.cache_folder()
-    monkeypatch.setattr(fashion_mnist, "PACKAGE", Path("/nowhere"))
+    monkeypatch.setattr(sources, "PACKAGES", Path("/nowhere"))
     with pytest.raises(FmbenchError, match=r"dataset fashion-mnist: .*set FMBENCH_CACHE to a folder, or install"):
         fashion_mnist.fashion_mnist()
     monkeypatch.delenv("FMBENCH_INCEPTION", raising=False)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from dataclasses import replace
 
 import pytest
 import torch
 
 from fmbench.data import fashion_mnist as module
+from fmbench.data import sources
 from fmbench.data.base import Levels
 from fmbench.errors import FmbenchError
 
@@ -36,17 +38,17 @@ def arrays(monkeypatch, tmp_path, generator):
     arrays = {name: torch.randint(0, 10, shape, generator=generator).to(torch.uint8) for name, shape in SHAPES.items()}
     digests = {name: hashlib.sha256(idx(array)).hexdigest() for name, array in arrays.items()}
     monkeypatch.setattr(module, "FASHION_MNIST", digests)
-    monkeypatch.setattr(module, "PACKAGE", tmp_path / "package")
-    monkeypatch.setattr(module, "URL", (tmp_path / "web").as_uri())
+    monkeypatch.setattr(sources, "PACKAGES", tmp_path / "packages")
+    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, url=(tmp_path / "web").as_uri()))
     monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("FMBENCH_DATA", str(tmp_path / "data"))
     return arrays
 
 
-@pytest.mark.parametrize("folder", ["data/fashion-mnist", "data", "package", "cache/fashion-mnist"])
+@pytest.mark.parametrize("folder", ["data/fashion-mnist", "data", "packages/fashion-mnist", "cache/fashion-mnist"])
 def test_it_is_read_from_each_place(arrays, tmp_path, folder):
     write(tmp_path / folder, arrays)
-    assert module.present()
+    assert module.SOURCE.present
     dataset = module.fashion_mnist()
     assert torch.equal(dataset.train[:, 0], arrays["train-images-idx3-ubyte"])
     assert torch.equal(dataset.test[:, 0], arrays["t10k-images-idx3-ubyte"])
@@ -59,22 +61,23 @@ def test_it_is_read_from_each_place(arrays, tmp_path, folder):
 
 def test_the_first_place_wins(arrays, tmp_path):
     write(tmp_path / "data", arrays)
-    write(tmp_path / "package", {ONE: 1 - arrays[ONE]})
-    assert torch.equal(module.read_idx(ONE), arrays[ONE])
+    write(tmp_path / "packages/fashion-mnist", {ONE: 1 - arrays[ONE]})
+    assert torch.equal(module.read(ONE), arrays[ONE])
 
 
 def test_it_is_fetched_when_it_is_nowhere(arrays, tmp_path, monkeypatch):
     write(tmp_path / "web", arrays)
     sent = {name: hashlib.sha256((tmp_path / "web" / f"{name}.gz").read_bytes()).hexdigest() for name in SHAPES}
-    monkeypatch.setattr(module, "FASHION_MNIST_GZIP", sent)
-    assert not module.present()
+    digests = {f"{name}.gz": digest for name, digest in sent.items()}
+    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, digests=digests))
+    assert not module.SOURCE.present
     assert module.fashion_mnist().train.shape == (6, 1, 28, 28)
     assert len(list((tmp_path / "cache" / "fashion-mnist").iterdir())) == 4
 
 
 def refused(text):
     with pytest.raises(FmbenchError, match=text) as error:
-        module.read_idx(ONE)
+        module.read(ONE)
     assert "\n" not in str(error.value)
 
 
@@ -117,7 +120,7 @@ def test_what_is_not_idx(arrays, tmp_path, monkeypatch, content, text):
     refused(text)
 
 
-@pytest.mark.skipif(not module.present(), reason="Fashion-MNIST is not on this machine")
+@pytest.mark.skipif(not module.SOURCE.present, reason="Fashion-MNIST is not on this machine")
 def test_the_published_data():
     dataset = module.fashion_mnist()
     assert dataset.train.shape == (60_000, 1, 28, 28)

@@ -36,7 +36,7 @@ def fashion():
 
 @pytest.fixture(scope="module")
 def clothes():
-    if not fashion_mnist.present():
+    if not fashion_mnist.SOURCE.present:
         pytest.skip("Fashion-MNIST is not on this machine")
     return fashion_mnist.fashion_mnist()
 

@@ -19,10 +19,25 @@ PLANAR_BUDGET: Mapping[str, Scalar] = {
     "sampler.draws": 1,  # errors come from blocks of the set
 }
 
-FASHION_BUDGET: Mapping[str, Scalar] = {
+GREY_28_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 3000,
     "train.batch_size": 128,
     "network.name": "unet",
+    "nll.batch_size": 250,
+}
+
+COLOUR_32_BUDGET: Mapping[str, Scalar] = {
+    "train.steps": 20_000,
+    "train.batch_size": 128,
+    "train.lr": 2e-4,
+    "train.warmup": 1000,
+    "train.ema": 0.9999,
+    "network.name": "unet",
+    "network.channels": 128,
+    "network.levels": 3,
+    "network.layers": 2,
+    "network.attention": True,
+    "network.dropout": 0.1,
     "nll.batch_size": 250,
 }
 
@@ -40,9 +55,23 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
     )
 
 
+def colours(name: str, classes: int) -> DatasetSpec:
+    """One of the two sets of 32 x 32 colour pictures."""
+    return DatasetSpec(
+        name,
+        f"fmbench.data.cifar:{name}",
+        summary=f"60 000 colour pictures of {classes} classes, 32x32, 256 levels; 50 000 train; fetched if not here",
+        kind="image",
+        classes=classes,
+        shape=(3, 32, 32),
+        licence="its authors state no terms",
+        budget=COLOUR_32_BUDGET,
+    )
+
+
 @hookimpl
 def fmbench_datasets() -> list[DatasetSpec]:
-    """The embedded data, for which nothing is downloaded, and Fashion-MNIST."""
+    """The embedded data, for which nothing is downloaded, and published images."""
     return [
         DatasetSpec(
             "digits",
@@ -64,8 +93,20 @@ def fmbench_datasets() -> list[DatasetSpec]:
             classes=10,
             shape=(1, 28, 28),
             licence="MIT (Zalando SE)",
-            budget=FASHION_BUDGET,
+            budget=GREY_28_BUDGET,
         ),
+        DatasetSpec(
+            "mnist",
+            "fmbench.data.mnist:mnist",
+            summary="70 000 scanned digits, 28x28, 256 grey levels; 60 000 train; fetched if not here",
+            kind="image",
+            classes=10,
+            shape=(1, 28, 28),
+            licence="CC BY-SA 3.0",
+            budget=GREY_28_BUDGET,
+        ),
+        colours("cifar10", 10),
+        colours("cifar100", 100),
         planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
         planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),
         planar("moons", "moons", "two interleaved half circles, blurred"),

@@ -1,0 +1,49 @@
+"""The format of MNIST and of what takes its place: arrays of unsigned bytes."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fmbench.data.downloads import AGAIN
+from fmbench.errors import FmbenchError
+
+UNSIGNED_BYTE = 8  # IDX's code of the type
+
+
+def decompressed(path: Path) -> bytes:
+    """What a gzip file holds.
+
+    Raises:
+        FmbenchError: it is none, or ends early.
+    """
+    try:
+        return gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise FmbenchError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+
+
+def parse_idx(content: bytes, path: Path) -> Tensor:
+    """The array of unsigned bytes in an IDX file: two zeros, type, rank, the sizes (32 bits, big-endian), the values.
+
+    Args:
+        content: of the file.
+        path: of the file, for the error.
+
+    Raises:
+        FmbenchError: it is not such a file.
+    """
+    rank = content[3] if len(content) > 3 else 0
+    begin = 4 + 4 * rank
+    if content[:3] != bytes([0, 0, UNSIGNED_BYTE]) or len(content) < begin:
+        raise FmbenchError(f"{path}: is not an IDX file of unsigned bytes; {AGAIN}")
+    sizes = [int.from_bytes(content[at : at + 4], "big") for at in range(4, begin, 4)]
+    if len(content) - begin != math.prod(sizes):
+        found = f"holds {len(content) - begin} values, not the {math.prod(sizes)} of its shape {sizes}"
+        raise FmbenchError(f"{path}: {found}; {AGAIN}")
+    return torch.frombuffer(bytearray(content[begin:]), dtype=torch.uint8).reshape(sizes)

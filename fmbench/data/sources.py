@@ -1,0 +1,68 @@
+"""Where a dataset's published files are: in a folder of the user's, in the system's, in the cache, else fetched."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmbench.data.downloads import cache_folder, checked, fetch
+from fmbench.errors import FmbenchError, Unavailable
+
+VARIABLE = "FMBENCH_DATA"
+PACKAGES = Path("/usr/share/datasets")  # where Debian's packages of datasets put theirs
+
+
+@dataclass(frozen=True)
+class Source:
+    """The published files of a dataset.
+
+    A file is looked for in FMBENCH_DATA/<name>, in FMBENCH_DATA itself, in the folder of a package of the system, and
+    in the cache, in this order.
+
+    Args:
+        name: of the dataset, and of the folder that holds its files.
+        url: of the folder that they are fetched from.
+        digests: SHA-256 of each file, by its name, as the URL sends it.
+        hint: another way to come by them, as "install ..."; "" where there is none.
+    """
+
+    name: str
+    url: str
+    digests: Mapping[str, str]
+    hint: str = ""
+
+    def here(self, file: str) -> Path | None:
+        """The path of a file, if it is on this machine."""
+        named = os.environ.get(VARIABLE)
+        own = [Path(named) / self.name, Path(named)] if named else []
+        paths = (folder / file for folder in (*own, PACKAGES / self.name, cache_folder() / self.name))
+        return next((path for path in paths if path.is_file()), None)
+
+    @property
+    def present(self) -> bool:
+        """Whether all the files are on this machine."""
+        return all(self.here(file) for file in self.digests)
+
+    def locate(self, file: str) -> Path:
+        """The path of a file, which is fetched if it is nowhere; its content is the caller's to check.
+
+        Raises:
+            FmbenchError: it is nowhere and cannot be fetched.
+        """
+        try:
+            return self.here(file) or fetch(f"{self.url}/{file}", cache_folder() / self.name / file, self.digests[file])
+        except Unavailable as error:
+            ways = f"{self.hint}, or set" if self.hint else "set"
+            raise FmbenchError(
+                f"dataset {self.name}: {error}, or {ways} {VARIABLE} to the folder that holds it"
+            ) from error
+
+    def file(self, name: str) -> Path:
+        """The path of a file, which has its digest.
+
+        Raises:
+            FmbenchError: it cannot be had, or is another one.
+        """
+        return checked(self.locate(name), self.digests[name])
