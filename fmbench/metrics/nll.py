@@ -1,4 +1,4 @@
-"""Negative log-likelihood of the whole test set."""
+"""Negative log-likelihood of the test set, or of its first points."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class NLL(Metric):
         atol: its absolute tolerance.
         batch_size: points solved together.
         checked: points solved again at a tenth of the tolerances, for the error of the solver.
+        points: the first of the test set that are scored; 0 for all of them.
     """
 
     def __init__(
@@ -50,8 +51,9 @@ class NLL(Metric):
         atol: float,
         batch_size: int,
         checked: int,
+        points: int = 0,
     ) -> None:
-        self.draws, self.batch_size, self.checked = draws, batch_size, checked
+        self.draws, self.batch_size, self.checked, self.points = draws, batch_size, checked, points
         self.settings = LikelihoodSettings(
             solver=solver, steps=steps, rtol=rtol, atol=atol, exact_up_to=exact_up_to, probes=probes
         )
@@ -60,8 +62,9 @@ class NLL(Metric):
         """The NLL, what it cost and, where the density is known, its gap to the truth on the same points."""
         dataset = evaluation.dataset
         family = next(name for name in evaluation.method_spec.likelihoods if name != "vlb")
+        n = min(self.points or len(dataset.test), len(dataset.test))
         with counted(evaluation.method) as count:
-            density = self._density(evaluation, len(dataset.test), self.settings, self.batch_size)
+            density = self._density(evaluation, n, self.settings, self.batch_size)
         log_prob = density.value
         each = in_units(log_prob, dataset)
         details = self._work(count, len(each) * self._draws(dataset)) | evaluation.leak
@@ -75,7 +78,7 @@ class NLL(Metric):
             error = float(in_units(-nats, dataset))  # whose sign is that of -log p
         values = [MetricValue("nll", float(each.mean()), error, unit_of(dataset), family, len(each), details), calls]
         if dataset.density is not None:
-            gap = dataset.density.log_prob(dataset.test) - log_prob.cpu()
+            gap = dataset.density.log_prob(dataset.test[:n]) - log_prob.cpu()
             standard_error = float(gap.std()) / math.sqrt(len(gap))
             values.append(MetricValue("nll-gap", float(gap.mean()), standard_error, "nats", family, len(gap)))
             # The mean of the gap is a divergence, which is never negative. A cut series is marked as that.

@@ -15,6 +15,7 @@ from fmbench.report.table import Row
 ARROWS = {"lower": " \u2193", "higher": " \u2191", "": ""}
 DAGGER = "\u2020"
 ALL = "all"
+LIKELIHOODS = {"nll", "nll-gap", "nfe-nll"}
 PLAIN = {"vlb", "fid-ratio"}  # their heads need no family: there is one, or the column before has it
 
 
@@ -84,8 +85,11 @@ def protocol_of(column: Column) -> dict[str, object]:
 def head(column: Column) -> tuple[str, str]:
     """A column's name, and its unit or protocol."""
     label = column.number.label
-    if column.name == "nll" and column.unit == "bits/dim":
-        return label, f"{column.unit}, K={json.loads(column.protocol)['draws']}"
+    if column.name in LIKELIHOODS:
+        protocol = json.loads(column.protocol)
+        draws = [f"K={protocol['draws']}"] if column.unit == "bits/dim" else []
+        some = [f"first {column.n}"] if protocol.get("points") else []
+        return label, ", ".join(filter(None, [column.unit, *draws, *some]))
     if column.family and column.name not in PLAIN:
         return label, f"{column.family}, n={column.n}"
     return label, "" if column.unit == label else column.unit

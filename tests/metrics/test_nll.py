@@ -18,6 +18,7 @@ from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import Sampler
 from fmbench.solvers.likelihood import LikelihoodSettings, bits_per_dim, mean_over_draws, ode_log_prob
 from fmbench.testing.oracles import GaussianLaw, MixtureLaw, oracle_method
+from tests.helpers import tiny_plan
 
 OPTIONS = {
     "draws": 1, "probes": 4, "exact_up_to": 16, "solver": "dopri5", "steps": 100, "rtol": 1e-5, "atol": 1e-5,
@@ -90,6 +91,36 @@ def test_bosh3_is_adaptive_too(mixture, generator):
     assert other.details["solver_error_n"] == 32
     assert other.details["steps_accepted"] > 3  # steps are those of a fixed-step solver
     assert other.details["nfe"] != adaptive.details["nfe"]
+
+
+class TestSomePoints:
+    """The first n, whatever the batches."""
+
+    def test_they_are_the_first_with_the_numbers_that_all_would_give_them(self, mixture, generator):
+        evaluation = evaluation_of(mixture, generator)
+        some = measured(evaluation, points=60, batch_size=30, rtol=1e-8, atol=1e-8)
+        density = ode_log_prob(
+            evaluation.method, evaluation.dataset.test[:60], LikelihoodSettings(rtol=1e-8, atol=1e-8), generator
+        )
+        assert some["nll"].value == pytest.approx(-float(density.value.mean()), abs=1e-5)
+        truth = evaluation.dataset.density.log_prob(evaluation.dataset.test[:60])
+        assert some["nll-gap"].value == pytest.approx(float((truth - density.value).mean()), abs=1e-5)
+        assert {value.n for value in some.values()} == {60}
+        assert some["nll"].details["nfe"] == pytest.approx(some["nfe-nll"].value)
+
+    def test_more_than_there_are_are_all(self, mixture, generator):
+        evaluation = evaluation_of(mixture, generator)
+        every, more = measured(evaluation)["nll"], measured(evaluation, points=1000)["nll"]
+        assert (more.value, more.n) == (every.value, 300)
+
+    def test_they_are_a_protocol_of_their_own_and_all_are_the_one_of_old(self):
+        plain, said, some = (
+            tiny_plan(*given, plugins=PLUGINS, methods=["fm-ot"])[0].evaluation
+            for given in ((), ("nll.points=0",), ("nll.points=20",))
+        )
+        assert "points" not in plain.protocol("nll")
+        assert plain.protocol("nll") == said.protocol("nll")
+        assert some.protocol("nll") == {**plain.protocol("nll"), "points": 20}
 
 
 class TestFixedSteps:

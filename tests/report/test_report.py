@@ -107,6 +107,14 @@ def test_numbers_of_different_protocols_do_not_share_a_column(store):
     assert any("K=1" in head for head in heads)
 
 
+def test_a_column_says_how_many_points_were_scored_where_it_was_not_all(store):
+    (run,) = tiny_plan("nll.points=20", methods=["ddpm"], seeds=[7])
+    fill(store, run, NUMBERS)
+    heads = [" ".join(head) for head in columns.heads(columns.columns_of(build(store), None)) if head[0][:3] == "NLL"]
+    assert len(heads) == 2
+    assert [", first " in head for head in sorted(heads, key=len)] == [False, True]
+
+
 def shown(root, form, names=None):
     console = Console(width=100, file=io.StringIO())
     render.show(build(root), form, console, View(names))

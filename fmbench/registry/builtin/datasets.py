@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fmbench.registry.hooks import hookimpl
-from fmbench.registry.specs import DatasetSpec, Scalar
+from fmbench.registry.specs import DatasetSpec, Option, Scalar
 
 PLANAR_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 4000,
@@ -107,6 +107,21 @@ def fmbench_datasets() -> list[DatasetSpec]:
         ),
         colours("cifar10", 10),
         colours("cifar100", 100),
+        DatasetSpec(
+            "images",
+            "fmbench.data.images:images",
+            summary="your own pictures: --set data.images.path=FOLDER, or a zip file",
+            kind="image",
+            licence="yours",
+            options={
+                "path": Option(default="", help="folder or zip file of pictures (PNG, JPEG, WebP, BMP)"),
+                "size": Option(default=0, ge=0, help="side to shrink them to; 0: they are square and alike"),
+                "crop": Option(default="center", choices=("center", "none"), help="what of one that is not square"),
+                "colour": Option(default="auto", choices=("auto", "grey", "rgb"), help="auto: grey where all are"),
+                "test_every": Option(default=10, ge=2, help="every 10th is held out, but of folders train and test"),
+            },
+            budget=GREY_28_BUDGET,
+        ),
         planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
         planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),
         planar("moons", "moons", "two interleaved half circles, blurred"),

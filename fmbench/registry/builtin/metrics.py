@@ -38,6 +38,7 @@ def fmbench_metrics() -> list[MetricSpec]:
                 "atol": Option(default=1e-5, gt=0, help="absolute tolerance of dopri5 and bosh3"),
                 "batch_size": batch,
                 "checked": Option(default=64, ge=1, help="points solved again at a tenth of the tolerances"),
+                "points": Option(default=0, ge=0, help="score the first so many test points; 0: all", recorded=False),
             },
         ),
         MetricSpec(
