@@ -17,6 +17,19 @@ def unet_misfit(options: Options, shape: Shape) -> str:
     )
 
 
+def dit_misfit(options: Options, shape: Shape) -> str:
+    """Why the transformer cannot be built: patches cover the image, and heads share the width."""
+    patch, width, heads = (int(options[key]) for key in ("patch", "width", "heads"))
+    if len(shape) != 3 or shape[1] % patch or shape[2] % patch:
+        return (
+            f"needs images whose sides are multiples of network.patch = {patch}, not data of shape {shape}; choose "
+            "another patch, or network.name=mlp"
+        )
+    if width % heads or width % 4:
+        return f"needs a network.width that is a multiple of 4 and of network.heads = {heads}, not {width}"
+    return ""
+
+
 @hookimpl
 def fmbench_networks() -> list[NetworkSpec]:
     """Networks for vectors and images."""
@@ -47,6 +60,21 @@ def fmbench_networks() -> list[NetworkSpec]:
                 "layers": Option(default=1, ge=1, help="residual blocks at each resolution"),
                 "attention": Option(default=False, help="self-attention at the lowest resolution"),
                 "dropout": Option(default=0.0, ge=0, lt=1, help="probability of dropping a feature"),
+            },
+        ),
+        NetworkSpec(
+            "dit",
+            "fmbench.networks.dit:DiT",
+            summary="transformer on patches of an image (DiT with adaLN-Zero)",
+            kinds=("image",),
+            conditional=True,
+            two_times=True,
+            misfit=dit_misfit,
+            options={
+                "patch": Option(default=4, ge=1, help="side of a patch, in pixels"),
+                "width": Option(default=128, ge=4, help="numbers of a token"),
+                "depth": Option(default=4, ge=1, help="blocks"),
+                "heads": Option(default=4, ge=1, help="heads of the attention"),
             },
         ),
     ]
