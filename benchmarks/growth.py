@@ -1,11 +1,12 @@
-"""How costs grow: python benchmarks/growth.py [steps images likelihood slots].
+"""How costs grow: python benchmarks/growth.py [steps images networks likelihood slots].
 
 steps: training steps per second of fm-ot on the digits against the width of the network, and against the batch.
 images: the same of the U-Net, in images per second, against the side of the image, by precision and compiled or not.
+networks: the same of each shipped network as it comes, on 28 x 28 pixels, beside its size and its FLOPs.
 likelihood: seconds of 64 log-densities at 1e-5 against the dimension, with four probes and with the exact trace.
 slots: seconds of a grid of eight short runs against the slots that it has (`--jobs`).
 
-All are of digits, resampled to the side that is asked for. Without a word all four are measured, in some ten minutes on
+All are of digits, resampled to the side that is asked for. Without a word all are measured, in some ten minutes on
 two cores; the machine must be idle.
 """
 
@@ -99,6 +100,25 @@ def images() -> None:
         print(f"| {side} | {' | '.join(shown)} |", flush=True)
 
 
+def networks() -> None:
+    """On 28 x 28 pixels."""
+    print("| network | parameters | GFLOPs per image | float32 | bf16-mixed |\n|---|--:|--:|--:|--:|")
+    data = resampled(28)
+    for spec in load_plugins(environ={}).networks:
+        said = [f"network.name={spec.name}", "train.batch_size=128", "train.steps=1", "train.warmup=1"]
+        (run,) = commands.plan(load_plugins(environ={}), methods=["fm-ot"], assignments=said)
+        with tempfile.TemporaryDirectory() as folder:
+            directory, here = RunDirectory(Path(folder)), session(data)
+            here.train(run.training, here.build(run.training), directory)
+            summary = directory.training()
+        flops = (summary.flops or 0) / summary.images / 1e9 if summary else 0
+        rates = []
+        for precision in ("float32", "bf16-mixed"):
+            each, params = seconds_per_step(data, 6, *said[:2], f"train.precision={precision}")
+            rates.append(128 / each)
+        print(f"| {spec.name} | {params:,} | {flops:.3g} | {rates[0]:.0f} | {rates[1]:.0f} |", flush=True)
+
+
 def likelihood() -> None:
     """Against the dimension."""
     print("| dimension | calls | seconds | exact trace: calls | seconds |\n|--:|--:|--:|--:|--:|")
@@ -133,7 +153,13 @@ def slots() -> None:
             print(f"| {jobs} | {time.perf_counter() - begun:.0f} |", flush=True)
 
 
-PARTS: dict[str, Callable[[], None]] = {"steps": steps, "images": images, "likelihood": likelihood, "slots": slots}
+PARTS: dict[str, Callable[[], None]] = {
+    "steps": steps,
+    "images": images,
+    "networks": networks,
+    "likelihood": likelihood,
+    "slots": slots,
+}
 
 
 def main(asked: Sequence[str]) -> None:

@@ -70,8 +70,6 @@ def images(*, path: str, size: int, crop: str, colour: str, test_every: int) -> 
     Raises:
         FmbenchError: there are no pictures, or one of them, which is named, is not as it must be.
     """
-    if not path:
-        raise FmbenchError("dataset images: name a folder or a zip file: --set data.images.path=FOLDER")
     wish = Wish(size, crop, colour)
     with opened(Path(path)) as shelf:
         if not shelf.names:

@@ -30,6 +30,8 @@ class Option:
     """Whether the value names a feature extractor, or "dataset" for the dataset's own."""
     source: bool = False
     """Whether the value names a dataset whose density is known, or "normal" for the standard normal."""
+    required: bool = False
+    """Whether it must be given, for its default, the empty text, means nothing."""
     recorded: bool = True
     """Whether records have the option at its default too; False only where records from before there was it do not."""
 

@@ -9,6 +9,7 @@ from typing import overload
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec
 from fmbench.request.configuration import Configuration, Settings, check_brought
+from fmbench.request.options import refuse_lacking
 from fmbench.request.resolution import absence, assemble, resolve_one
 from fmbench.request.schema import RunRequest, canonical
 
@@ -63,6 +64,8 @@ def resolve(asked: Configuration, plugins: Plugins) -> Grid:
             plain = resolve_one(Settings(), metrics, method, dataset, plugins)
             for variant in asked.variants:
                 resolved = resolve_one(variant, metrics, method, dataset, plugins)
+                refuse_lacking(dataset, resolved[0]["dataset"], f"data.{dataset.name}")
+                refuse_lacking(method, resolved[0]["method"], f"options.{method.name}")
                 for seed in scope.seeds:
                     run = assemble(resolved, plain, seed, method.family)
                     runs[canonical(run.model_dump())] = run

@@ -38,6 +38,17 @@ def options_of(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, S
     return options
 
 
+def refuse_lacking(spec: Spec, chosen: Component, prefix: str) -> None:
+    """Whether the options are given that must be.
+
+    Raises:
+        FmbenchError: one is not.
+    """
+    for key, option in spec.options.items():
+        if option.required and not chosen.options[key]:
+            raise FmbenchError(f"{spec.name} needs {prefix}.{key}: {option.help}; --set {prefix}.{key}=...")
+
+
 @cache
 def options_model(name: str, options: tuple[tuple[str, Option], ...]) -> type[BaseModel]:
     """A pydantic model of a spec's options."""

@@ -174,13 +174,18 @@ def test_where_nothing_is(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.zip").write_bytes(b"no archive")
     for path, text in (
-        ("", r"name a folder or a zip file: --set data\.images\.path=FOLDER"),
         (tmp_path / "empty", r"empty: holds no picture \(\.bmp, \.jpeg, \.jpg, \.png, \.webp\)"),
         (tmp_path / "absent", "absent: there is no such folder or zip file"),
         (tmp_path / "broken.zip", "is neither a folder nor a zip file that can be read"),
     ):
         with pytest.raises(FmbenchError, match=text):
             load(path)
+
+
+@pytest.mark.parametrize("said", [(), ("data.images.size=8",)])
+def test_that_no_path_was_given_is_told_before_anything_is_written(said):
+    with pytest.raises(FmbenchError, match=r"^images needs data\.images\.path: folder or zip file of pictures .*PNG"):
+        tiny_plan("network.name=mlp", *said, methods=["fm-ot"], dataset="images")
 
 
 def test_it_is_prepared_again_where_a_picture_has_changed(folder, cache):

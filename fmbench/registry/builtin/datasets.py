@@ -114,7 +114,7 @@ def fmbench_datasets() -> list[DatasetSpec]:
             kind="image",
             licence="yours",
             options={
-                "path": Option(default="", help="folder or zip file of pictures (PNG, JPEG, WebP, BMP)"),
+                "path": Option(default="", required=True, help="folder or zip file of pictures (PNG, JPEG, WebP, BMP)"),
                 "size": Option(default=0, ge=0, help="side to shrink them to; 0: they are square and alike"),
                 "crop": Option(default="center", choices=("center", "none"), help="what of one that is not square"),
                 "colour": Option(default="auto", choices=("auto", "grey", "rgb"), help="auto: grey where all are"),
