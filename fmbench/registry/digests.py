@@ -25,6 +25,12 @@ MNIST: Mapping[str, str] = {
 }
 """The digest of each compressed file, as it was published."""
 
+SVHN: Mapping[str, str] = {
+    "train_32x32.mat": "435e94d69a87fde4fd4d7f3dd208dfc32cb6ae8af2240d066de1df7508d083b8",
+    "test_32x32.mat": "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
+}
+"""The digest of each file, as its authors send it."""
+
 FASHION_MNIST_GZIP: Mapping[str, str] = {
     "train-images-idx3-ubyte": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
     "train-labels-idx1-ubyte": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from fmbench.registry.hooks import hookimpl
 from fmbench.registry.specs import DatasetSpec, Option, Scalar
 
+NO_TERMS = "its authors state no terms"
+
 PLANAR_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 4000,
     "train.batch_size": 512,
@@ -55,16 +57,16 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
     )
 
 
-def colours(name: str, classes: int) -> DatasetSpec:
-    """One of the two sets of 32 x 32 colour pictures."""
+def colours(name: str, module: str, classes: int, summary: str, licence: str) -> DatasetSpec:
+    """A set of 32 x 32 colour pictures, which is fetched."""
     return DatasetSpec(
         name,
-        f"fmbench.data.cifar:{name}",
-        summary=f"60 000 colour pictures of {classes} classes, 32x32, 256 levels; 50 000 train; fetched if not here",
+        f"fmbench.data.{module}:{name}",
+        summary=f"{summary}; {classes} classes; fetched if not here",
         kind="image",
         classes=classes,
         shape=(3, 32, 32),
-        licence="its authors state no terms",
+        licence=licence,
         budget=COLOUR_32_BUDGET,
     )
 
@@ -105,8 +107,9 @@ def fmbench_datasets() -> list[DatasetSpec]:
             licence="CC BY-SA 3.0",
             budget=GREY_28_BUDGET,
         ),
-        colours("cifar10", 10),
-        colours("cifar100", 100),
+        colours("cifar10", "cifar", 10, "60 000 colour pictures, 32x32, 256 levels; 50 000 train", NO_TERMS),
+        colours("cifar100", "cifar", 100, "60 000 colour pictures, 32x32, 256 levels; 50 000 train", NO_TERMS),
+        colours("svhn", "svhn", 10, "99 289 house numbers in colour, 32x32; 73 257 train", "non-commercial use only"),
         DatasetSpec(
             "images",
             "fmbench.data.images:images",
