@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import urllib.request
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 from urllib.error import HTTPError
+from urllib.request import Request
 
 from fmbench.errors import FmbenchError, Unavailable
 
 AGAIN = "delete it and fetch it again"  # what to do about a file that is damaged
+OFFLINE = "FMBENCH_OFFLINE"  # an environment variable: whatever it says, nothing is fetched
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 2**20
 
@@ -54,8 +59,8 @@ def checked(path: Path, sha256: str) -> Path:
 def fetch(url: str, path: Path, sha256: str) -> Path:
     """The path of a file, which is fetched if it is not there.
 
-    It is written beside its path under another name, checked, and renamed when whole, so that an interrupted or
-    concurrent call leaves no part of it under its name.
+    It is written beside its path under another name, checked, and renamed when whole. What an interrupted call has
+    received stays there, and the next one goes on from it; of two calls at once one waits for the other.
 
     Raises:
         FmbenchError: the file has another digest.
@@ -63,48 +68,95 @@ def fetch(url: str, path: Path, sha256: str) -> Path:
     """
     if path.is_file():
         return checked(path, sha256)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _receive(url, part)
-        found = digest_of(part)
-        if found != sha256:
-            raise FmbenchError(
-                f"{url} sent a file of SHA-256 {found[:12]}...; put the one of SHA-256 {sha256} at {path} by hand"
-            )
-        part.replace(path)
+        with claimed(path.with_name(f"{path.name}.part")) as part:
+            if path.is_file():  # the other call has fetched it
+                return checked(path, sha256)
+            found = receive(url, part, sha256)
+            if found != sha256:
+                part.truncate(0)
+                raise FmbenchError(
+                    f"{url} sent a file of SHA-256 {found[:12]}...; put the one of SHA-256 {sha256} at {path} by hand"
+                )
+            Path(part.name).replace(path)
     except (OSError, HTTPException) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise Unavailable(
             f"cannot fetch {url} ({reason}); put the file by hand at {path} (SHA-256 {sha256})"
         ) from error
-    finally:
-        with suppress(OSError):  # it may not be there, nor its folder
-            part.unlink()
     return path
 
 
-def _receive(url: str, part: Path) -> None:
-    """Stream what a URL gives into a file.
+@contextmanager
+def claimed(path: Path) -> Iterator[BinaryIO]:
+    """A file to append to, for this process alone; it is removed if it is empty in the end."""
+    while True:
+        with path.open("ab+") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            if not is_at(stream, path):  # renamed by the process that had it before
+                continue
+            try:
+                yield stream
+            finally:
+                stream.flush()
+                if is_at(stream, path) and not path.stat().st_size:
+                    path.unlink()
+            return
+
+
+def is_at(stream: BinaryIO, path: Path) -> bool:
+    """Whether an open file is the one at a path."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def receive(url: str, part: BinaryIO, sha256: str) -> str:
+    """Fetch what lacks of a file, and all of it where what was there before does not fit; its SHA-256.
 
     Raises:
         OSError: it cannot be had, or ended early.
         HTTPException: the server does not speak HTTP.
     """
-    with _opened(url) as response, part.open("wb") as stream:
-        received = 0
-        while block := response.read(BLOCK):
-            stream.write(block)
-            received += len(block)
-        announced = response.headers.get("Content-Length")
-        if announced is not None and received != int(announced):  # urllib takes a connection cut short for the end
-            raise OSError(f"the connection ended after {received} of {announced} bytes")
+    begun = part.seek(0, os.SEEK_END)
+    append(url, part)
+    found = digest_of(Path(part.name))
+    if begun and found != sha256:
+        part.truncate(0)
+        append(url, part)
+        found = digest_of(Path(part.name))
+    return found
 
 
-def _opened(url: str) -> Any:
-    """The response to a request for a URL."""
+def append(url: str, part: BinaryIO) -> None:
+    """Stream what a URL gives after the bytes that a file has; from the start where the server cannot skip them.
+
+    Raises:
+        OSError: it cannot be had, or ended early.
+        HTTPException: the server does not speak HTTP.
+    """
+    if os.environ.get(OFFLINE):
+        raise OSError(f"{OFFLINE} is set")
+    have = part.seek(0, os.SEEK_END)
+    request = Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        return urllib.request.urlopen(url, timeout=TIMEOUT)
+        response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except HTTPError as refusal:
         refusal.close()  # it holds the connection
+        if have and refusal.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return  # nothing lacks, or what is there is of another file: its digest tells
         raise
+    with response:
+        if have and response.status != HTTPStatus.PARTIAL_CONTENT:
+            part.truncate(0)
+            have = 0
+        received = 0
+        while block := response.read(BLOCK):
+            part.write(block)
+            received += len(block)
+        part.flush()
+        announced = response.headers.get("Content-Length")
+        if announced is not None and received != int(announced):  # urllib takes a connection cut short for the end
+            raise OSError(f"the connection ended after {have + received} of {have + int(announced)} bytes")

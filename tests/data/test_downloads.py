@@ -18,17 +18,24 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Sends CONTENT, the first half of it, or other bytes."""
+    """Sends CONTENT, a part of it, or other bytes; what it is asked to skip it skips, but for /deaf."""
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
         if self.path == "/absent":
             self.send_error(404, "Not Found")
             return
-        body = {"/whole": CONTENT, "/cut": CONTENT[:2_000_000], "/other": b"a login page"}[self.path]
-        self.send_response(200)
+        skipped = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        skipped = 0 if self.path == "/deaf" else skipped
+        self.server.skipped.append(skipped)
+        if skipped >= len(CONTENT):
+            self.send_error(416, "Range Not Satisfiable")
+            return
+        end = 2_000_000 if self.path == "/cut" else len(CONTENT)
+        body = b"a login page" if self.path == "/other" else CONTENT[skipped:end]
+        self.send_response(206 if skipped else 200)
         if self.path != "/other":
-            self.send_header("Content-Length", str(len(CONTENT)))
+            self.send_header("Content-Length", str(len(CONTENT) - skipped))
         self.end_headers()
         self.wfile.write(body)
 
@@ -41,7 +48,7 @@ def server(monkeypatch):
     for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
         monkeypatch.delenv(name)
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.asked = []
+        server.asked, server.skipped = [], []
         server.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -72,7 +79,7 @@ def test_a_file_url(tmp_path):
 
 
 @pytest.mark.parametrize("page", ["cut", "absent"])
-def test_what_cannot_be_had_whole_leaves_nothing_and_says_what_to_do(server, tmp_path, page):
+def test_what_cannot_be_had_whole_is_not_there_and_says_what_to_do(server, tmp_path, page):
     path = tmp_path / "file"
     with pytest.raises(Unavailable) as error:
         downloads.fetch(f"{server.url}/{page}", path, SHA256)
@@ -80,7 +87,63 @@ def test_what_cannot_be_had_whole_leaves_nothing_and_says_what_to_do(server, tmp
     assert f"cannot fetch {server.url}/{page} (" in text
     assert {"cut": "after 2000000 of 5120000 bytes", "absent": "404"}[page] in text
     assert f"put the file by hand at {path} (SHA-256 {SHA256})" in text
-    assert list(tmp_path.iterdir()) == []
+    left = {part.name: part.stat().st_size for part in tmp_path.iterdir()}
+    assert left == ({"file.part": 2_000_000} if page == "cut" else {})
+
+
+class TestGoingOn:
+    """From what an interrupted call has received."""
+
+    def test_only_what_lacks_is_asked_for(self, server, tmp_path):
+        with pytest.raises(Unavailable):
+            downloads.fetch(f"{server.url}/cut", tmp_path / "file", SHA256)
+        downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256)
+        assert (tmp_path / "file").read_bytes() == CONTENT
+        assert server.skipped == [0, 2_000_000]
+        assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+    def test_a_server_that_cannot_skip_sends_all(self, server, tmp_path):
+        (tmp_path / "file.part").write_bytes(CONTENT[:100])
+        downloads.fetch(f"{server.url}/deaf", tmp_path / "file", SHA256)
+        assert (tmp_path / "file").read_bytes() == CONTENT
+
+    @pytest.mark.parametrize("before", [b"of another file", b"x" * (len(CONTENT) + 7), CONTENT[:-1] + b"?"])
+    def test_what_does_not_fit_is_fetched_anew(self, server, tmp_path, before):
+        (tmp_path / "file.part").write_bytes(before)
+        downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256)
+        assert (tmp_path / "file").read_bytes() == CONTENT
+        assert server.skipped == [len(before), 0]
+
+    def test_all_of_it_is_used(self, server, tmp_path):
+        (tmp_path / "file.part").write_bytes(CONTENT)
+        downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256)
+        assert (tmp_path / "file").read_bytes() == CONTENT
+        assert server.skipped == [len(CONTENT)]
+
+    def test_of_two_at_once_one_waits_for_the_other(self, server, tmp_path):
+        path, found = tmp_path / "file", []
+        with downloads.claimed(tmp_path / "file.part") as part:
+            thread = threading.Thread(target=lambda: found.append(downloads.fetch(f"{server.url}/whole", path, SHA256)))
+            thread.start()
+            thread.join(0.2)
+            assert thread.is_alive()
+            assert server.asked == []
+            part.write(CONTENT)
+            part.flush()
+            (tmp_path / "file.part").replace(path)
+        thread.join()
+        assert found == [path]
+        assert server.asked == []
+        assert list(tmp_path.iterdir()) == [path]
+
+
+def test_offline_nothing_is_asked_for(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("FMBENCH_OFFLINE", "1")
+    with pytest.raises(Unavailable, match=r"cannot fetch .* \(FMBENCH_OFFLINE is set\); put the file by hand at"):
+        downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256)
+    assert server.asked == []
+    (tmp_path / "file").write_bytes(CONTENT)
+    assert downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256) == tmp_path / "file"
 
 
 def test_nobody_listens(tmp_path):
