@@ -21,7 +21,7 @@ from fmbench.errors import DivergedError, FmbenchError
 from fmbench.execution import Execution
 from fmbench.methods.base import Batch, Method
 from fmbench.progress import Progress
-from fmbench.request.schema import Budget, TrainingRequest
+from fmbench.request.schema import Budget, Precision, TrainingRequest
 from fmbench.seeding import reseed
 from fmbench.store.records import TrainingSummary
 from fmbench.store.run import RunDirectory
@@ -73,14 +73,9 @@ class Trainer:
         self.rows = portions(method, settings.batch_size, self.team, execution.micro_batches)
         self.method, self.model = method, self.fabric.setup_module(method)
         self.learners = Learners(method, settings)
-        self.batches = Batches(
-            dataset,
-            settings.batch_size,
-            request.seed,
-            self.fabric.device,
-            method.companions,
-            method.ahead if len(self.learners) == 1 and spare_core(execution.device) else None,
-        )
+        pair = method.ahead if len(self.learners) == 1 and spare_core(execution.device) else None
+        size, device = settings.batch_size, self.fabric.device
+        self.batches = Batches(dataset, size, request.seed, device, method.companions, pair)
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())
         self.compilation: Compilation | None = None
@@ -110,7 +105,8 @@ class Trainer:
         if not self.settings.compile:
             return nullcontext()
         progress.stage("compile", 1)
-        return compiled(self.method, partial(self._rehearse, self.state.step), self.team, self.directory.log)
+        rehearse = partial(self._rehearse, self.state.step, self.settings.precision)
+        return compiled(self.method, rehearse, self.team, self.directory.log)
 
     def _advance(self, progress: Progress, journal: Journal) -> None:
         """The steps that are left."""
@@ -169,7 +165,7 @@ class Trainer:
         losses = []
         for player in range(len(self.learners)):
             with self.team.together(), self.learners.alone(player) as learner:
-                parts = self._descend(batch, player)
+                parts = self._descend(batch, player, self.settings.precision)
                 learner.weights.gather_gradient(len(parts))
                 self.method.before_step()
             # One sum of one vector, not DistributedDataParallel's buckets: a parameter without gradient needs no care.
@@ -193,7 +189,7 @@ class Trainer:
         )
         return loss
 
-    def _descend(self, batch: Batch, player: int) -> list[Tensor]:
+    def _descend(self, batch: Batch, player: int, precision: Precision) -> list[Tensor]:
         """A player's loss of each micro-batch, its gradient added to the parameters'.
 
         Every part draws what the whole batch draws, from the start; what was not paired ahead is paired again for each.
@@ -202,7 +198,7 @@ class Trainer:
         losses = []
         for rows in self.rows:
             batch.generator.set_state(start)
-            with rounded(self.settings.precision, self.fabric.device.type):
+            with rounded(precision, self.fabric.device.type):
                 loss = self._loss(batch, rows, player)
             self.fabric.backward(loss)
             losses.append(loss.detach())
@@ -286,15 +282,15 @@ class Trainer:
             uncompiled=(self.compilation and self.compilation.refused) or UNSET,
         )
 
-    def _rehearse(self, step: int) -> None:
+    def _rehearse(self, step: int, precision: Precision) -> None:
         """All of a step but the optimiser's part of it."""
         batch = self.batches[step]
         for player in range(len(self.learners)):
             with self.learners.alone(player):
-                self._descend(batch, player)
+                self._descend(batch, player, precision)
 
     def _step_flops(self, step: int) -> float | None:
-        """Count the FLOPs of a step's whole batch on all devices; None where it cannot be counted."""
-        counted = flops_of(partial(self._rehearse, step), self.method, self.directory.log)
+        """Count the FLOPs of a step's whole batch on all devices, in float32; None where it cannot be counted."""
+        counted = flops_of(partial(self._rehearse, step, "float32"), self.method, self.directory.log)
         devices = self.team.size if self.method.shares_batch else 1
         return None if counted is None else float(counted) * devices
