@@ -70,6 +70,8 @@ def follow(job: JobRecord, directory: RunDirectory, plugins: Plugins, execution:
         stages.share_training(job.runs[0].training, directory, plugins, execution)
     except Exception:  # noqa: BLE001 - rank 0 has met the same fault, and will say so; this is for its output
         traceback.print_exc()
+    finally:
+        devices.part()
     return DONE  # torchrun would end rank 0 before it has said why
 
 

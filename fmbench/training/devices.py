@@ -63,6 +63,12 @@ def spare_core(device: str) -> bool:
     return device == "cuda" or torch.get_num_threads() < len(os.sched_getaffinity(0))
 
 
+def part() -> None:
+    """Leave the other processes: torch's threads that are left to the end of a process may abort it."""
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 class Team:
     """What the processes of a run agree on; torch's process group must be there if there are several.
 

@@ -20,6 +20,7 @@ from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
 from fmbench.store.run import RunDirectory
 from fmbench.training import checkpoints, loop
+from fmbench.training.devices import part
 from fmbench.training.interrupts import Interrupted
 from fmbench.training.session import TrainingSession
 from tests.helpers import tiny_plan
@@ -114,6 +115,7 @@ def main(folder):
     learn(folder / "stop", 2, "faulty", "options.faulty.fault=stop")  # goes on from where it stopped
     said["fitted"] = fitted_by_both(folder / "fitted")
     (folder / f"said-{os.environ['RANK']}.json").write_text(json.dumps(said))
+    part()
 
 
 if __name__ == "__main__":
