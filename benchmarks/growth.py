@@ -22,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from solvers import trained  # the script beside this one
 from torch.nn.functional import interpolate
 
 from fmbench import commands
@@ -36,7 +37,7 @@ from fmbench.solvers.nfe import counted
 from fmbench.store.run import RunDirectory
 from fmbench.training.loop import Trainer
 from fmbench.training.pace import Cost
-from fmbench.training.session import TrainingSession, load_averaged
+from fmbench.training.session import TrainingSession
 
 ROUNDS = 3
 WAYS: dict[str, list[str]] = {
@@ -122,14 +123,9 @@ def networks() -> None:
 def likelihood() -> None:
     """Against the dimension."""
     print("| dimension | calls | seconds | exact trace: calls | seconds |\n|--:|--:|--:|--:|--:|")
-    (run,) = commands.plan(load_plugins(environ={}), methods=["fm-ot"], assignments=["train.steps=600"])
     for side in (2, 4, 8, 16, 28):
         data, dimension = resampled(side), side * side
-        here = session(data)
-        with tempfile.TemporaryDirectory() as folder:
-            directory = RunDirectory(Path(folder))
-            here.train(run.training, here.build(run.training), directory)
-            method = load_averaged(here.build(run.training), directory, torch.device("cpu"))
+        method = trained("fm-ot", 600, data)
         x = data.transform.encode(data.test[:POINTS], stream("cpu", 0, "dequantise"))
         cells = []
         for exact in (0, dimension) if dimension <= EXACT_UP_TO else (0,):

@@ -10,43 +10,25 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from unittest.mock import patch
 
 import torch
+from solvers import trained  # the script beside this one
 from torch import Tensor
 from torchdiffeq import odeint
 
-from fmbench import commands
 from fmbench.data.digits import digits
-from fmbench.execution import Execution
 from fmbench.methods.flow import FlowMethod
-from fmbench.progress import Silent
-from fmbench.registry.discovery import load_plugins
 from fmbench.request.schema import Sampler
 from fmbench.seeding import stream
 from fmbench.solvers.likelihood import LikelihoodSettings, bits_per_dim, rademacher
 from fmbench.solvers.nfe import counted
-from fmbench.store.run import RunDirectory
-from fmbench.training.session import TrainingSession, load_averaged
 
 SAMPLES = 1000
 Solve = Callable[[], Tensor]
-
-
-def trained() -> FlowMethod:
-    """With the averaged weights."""
-    plugins = load_plugins(environ={})
-    (run,) = commands.plan(plugins, methods=["fm-ot"])
-    session = TrainingSession(digits(), plugins, Execution("cpu"), Silent())
-    with tempfile.TemporaryDirectory() as folder:
-        directory = RunDirectory(Path(folder))
-        session.train(run.training, session.build(run.training), directory)
-        return load_averaged(session.build(run.training), directory, torch.device("cpu"))
 
 
 def likelihoods(method: FlowMethod) -> dict[str, Solve]:
@@ -136,8 +118,8 @@ def compare(method: FlowMethod, ways: dict[str, Solve], rounds: int, error: Call
 
 def main(rounds: int) -> None:
     """Both."""
-    method = trained()
-    dimension = digits().dimension
+    data = digits()
+    method, dimension = trained("fm-ot", 2400, data), data.dimension
     print(f"{torch.get_num_threads()} threads, {rounds} rounds\n\nlog-densities of 360 digits")
     compare(
         method,

@@ -21,6 +21,7 @@ from torch import Tensor
 from torchdiffeq import odeint
 
 from fmbench import commands
+from fmbench.data.base import Dataset
 from fmbench.data.digits import digits
 from fmbench.execution import Execution
 from fmbench.methods.base import Method
@@ -90,11 +91,11 @@ def own(name: str, tolerance: float, field: Joint) -> tuple[Tensor, float]:
     return solution.ys[:, -1], 1 + 6 * float(solution.stats["n_steps"].double().mean())
 
 
-def trained(name: str, steps: int) -> Method:
-    """A method on the digits, with the averaged weights."""
+def trained(name: str, steps: int, data: Dataset) -> Method:
+    """A method with the averaged weights."""
     plugins = load_plugins(environ={})
     (run,) = commands.plan(plugins, methods=[name], assignments=[f"train.steps={steps}"])
-    session = TrainingSession(digits(), plugins, Execution("cpu"), Silent())
+    session = TrainingSession(data, plugins, Execution("cpu"), Silent())
     with tempfile.TemporaryDirectory() as folder:
         directory = RunDirectory(Path(folder))
         session.train(run.training, session.build(run.training), directory)
@@ -103,8 +104,8 @@ def trained(name: str, steps: int) -> Method:
 
 def main(name: str, steps: int, points: int) -> None:
     """Print a table."""
-    method = trained(name, steps)
     data = digits()
+    method = trained(name, steps, data)
     x = data.transform.encode(data.test[:points], stream("cpu", 0, "dequantise"))
     field = Joint(method, x)
     dimension = x[0].numel()

@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fmbench.data.base import Dataset, Levels
+from fmbench.data.base import Dataset
 from fmbench.data.downloads import AGAIN
-from fmbench.data.prepared import Arrays, prepared
+from fmbench.data.prepared import Arrays, prepared_dataset
 from fmbench.data.sources import Source
-from fmbench.errors import FmbenchError
+from fmbench.errors import FmbenchError, describe
 from fmbench.registry.digests import CIFAR
 
-LEVELS = 256
 SHAPE = (3, 32, 32)
 URL = "https://www.cs.toronto.edu/~kriz"
 CIFAR10 = Source("cifar10", URL, {"cifar-10-python.tar.gz": CIFAR["cifar-10-python.tar.gz"]})
@@ -54,15 +53,7 @@ def dataset(source: Source, splits: Sequence[Split], folder: str, labels: bytes)
     def make() -> Arrays:
         return unpacked(source.file(name), splits, folder, labels)
 
-    arrays = prepared(source.name, digest, make)
-    return Dataset(
-        name=source.name,
-        train=arrays["train"],
-        test=arrays["test"],
-        transform=Levels(LEVELS),
-        train_labels=arrays["train-labels"].long(),
-        test_labels=arrays["test-labels"].long(),
-    )
+    return prepared_dataset(source.name, digest, make)
 
 
 def unpacked(path: Path, splits: Sequence[Split], folder: str, labels: bytes) -> Arrays:
@@ -79,8 +70,7 @@ def unpacked(path: Path, splits: Sequence[Split], folder: str, labels: bytes) ->
                 arrays[split] = np.concatenate([batch[b"data"].reshape(-1, *SHAPE) for batch in batches])
                 arrays[f"{split}-labels"] = np.concatenate([np.asarray(batch[labels], np.uint8) for batch in batches])
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, AttributeError, pickle.UnpicklingError) as error:
-        found = " ".join(str(error).split()) or type(error).__name__
-        raise FmbenchError(f"{path}: holds no such batches ({found}); {AGAIN}") from error
+        raise FmbenchError(f"{path}: holds no such batches ({describe(error)}); {AGAIN}") from error
     return arrays
 
 

@@ -6,14 +6,14 @@ import hashlib
 
 from torch import Tensor
 
-from fmbench.data.base import Dataset, Levels
+from fmbench.data.base import Dataset
 from fmbench.data.downloads import AGAIN
-from fmbench.data.idx import decompressed, parse_idx
+from fmbench.data.idx import LEVELS as LEVELS  # a part of this module's interface
+from fmbench.data.idx import dataset, decompressed, parse_idx
 from fmbench.data.sources import Source
 from fmbench.errors import FmbenchError
 from fmbench.registry.digests import FASHION_MNIST, FASHION_MNIST_GZIP
 
-LEVELS = 256
 SOURCE = Source(
     "fashion-mnist",
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
@@ -28,14 +28,7 @@ def fashion_mnist() -> Dataset:
     Raises:
         FmbenchError: a file cannot be had, or is not what it should be.
     """
-    return Dataset(
-        name="fashion-mnist",
-        train=read("train-images-idx3-ubyte")[:, None],
-        test=read("t10k-images-idx3-ubyte")[:, None],
-        transform=Levels(LEVELS),
-        train_labels=read("train-labels-idx1-ubyte").long(),
-        test_labels=read("t10k-labels-idx1-ubyte").long(),
-    )
+    return dataset("fashion-mnist", read)
 
 
 def read(name: str) -> Tensor:

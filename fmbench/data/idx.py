@@ -5,15 +5,38 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from fmbench.data.base import Dataset, Levels
 from fmbench.data.downloads import AGAIN
 from fmbench.errors import FmbenchError
 
+LEVELS = 256
 UNSIGNED_BYTE = 8  # IDX's code of the type
+
+
+def dataset(name: str, read: Callable[[str], Tensor]) -> Dataset:
+    """The 60 000 pictures for training and 10 000 for testing of such a dataset, as published.
+
+    Args:
+        name: of the dataset.
+        read: the array of a file, by the file's name without its ending.
+
+    Raises:
+        FmbenchError: a file cannot be had, or is not what it should be.
+    """
+    return Dataset(
+        name=name,
+        train=read("train-images-idx3-ubyte")[:, None],
+        test=read("t10k-images-idx3-ubyte")[:, None],
+        transform=Levels(LEVELS),
+        train_labels=read("train-labels-idx1-ubyte").long(),
+        test_labels=read("t10k-labels-idx1-ubyte").long(),
+    )
 
 
 def decompressed(path: Path) -> bytes:

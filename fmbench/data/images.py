@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fmbench.data.base import Dataset, Levels
-from fmbench.data.prepared import Arrays, prepared
+from fmbench.data.prepared import LEVELS, Arrays, prepared
 from fmbench.errors import FmbenchError
 
-LEVELS = 256
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 WIDE = {"I", "I;16", "I;16B", "I;16L"}  # Pillow's modes of grey in more than 8 bits
 SPLITS = ("train", "test")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from fmbench.data.base import Dataset, Levels
-from fmbench.data.idx import decompressed, parse_idx
+from fmbench.data.base import Dataset
+from fmbench.data.idx import dataset, decompressed, parse_idx
 from fmbench.data.sources import Source
 from fmbench.registry.digests import MNIST
 
-LEVELS = 256
 SOURCE = Source("mnist", "https://storage.googleapis.com/cvdf-datasets/mnist", MNIST)
 
 
@@ -19,17 +18,10 @@ def mnist() -> Dataset:
     Raises:
         FmbenchError: a file cannot be had, or is not what it should be.
     """
-    return Dataset(
-        name="mnist",
-        train=read("train-images-idx3-ubyte.gz")[:, None],
-        test=read("t10k-images-idx3-ubyte.gz")[:, None],
-        transform=Levels(LEVELS),
-        train_labels=read("train-labels-idx1-ubyte.gz").long(),
-        test_labels=read("t10k-labels-idx1-ubyte.gz").long(),
-    )
+    return dataset("mnist", read)
 
 
 def read(name: str) -> Tensor:
     """The array of a file, uint8."""
-    path = SOURCE.file(name)
+    path = SOURCE.file(f"{name}.gz")
     return parse_idx(decompressed(path), path)

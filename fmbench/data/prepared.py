@@ -12,10 +12,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from fmbench.data.base import Dataset, Levels
 from fmbench.data.downloads import cache_folder
 from fmbench.errors import FmbenchError, Unavailable
 
 Arrays = Mapping[str, NDArray[np.uint8]]
+LEVELS = 256  # of a byte
 DIGITS = 12  # of a digest, in the name of a folder
 
 
@@ -41,6 +43,19 @@ def prepared(name: str, digest: str, make: Callable[[], Arrays]) -> dict[str, Te
         write(folder, make())
     # Copied on write: torch wants memory that it could write to, and no file is ever changed.
     return {path.stem: torch.from_numpy(np.load(path, mmap_mode="c")) for path in sorted(folder.glob("*.npy"))}
+
+
+def prepared_dataset(name: str, digest: str, make: Callable[[], Arrays]) -> Dataset:
+    """A dataset of levels from `train`, `test`, `train-labels` and `test-labels`, prepared as above."""
+    arrays = prepared(name, digest, make)
+    return Dataset(
+        name=name,
+        train=arrays["train"],
+        test=arrays["test"],
+        transform=Levels(LEVELS),
+        train_labels=arrays["train-labels"].long(),
+        test_labels=arrays["test-labels"].long(),
+    )
 
 
 def write(folder: Path, arrays: Arrays) -> None:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from fmbench.data.base import Dataset, Levels
+from fmbench.data.base import Dataset
 from fmbench.data.downloads import AGAIN
-from fmbench.data.prepared import Arrays, prepared
+from fmbench.data.prepared import Arrays, prepared_dataset
 from fmbench.data.sources import Source
-from fmbench.errors import FmbenchError
+from fmbench.errors import FmbenchError, describe
 from fmbench.registry.digests import SVHN
 
-LEVELS = 256
 CLASSES = 10  # the digit 0 is class 10 in the files, and 0 here
 SOURCE = Source("svhn", "http://ufldl.stanford.edu/housenumbers", SVHN)
 
@@ -37,15 +36,7 @@ def svhn() -> Dataset:
         return arrays
 
     digest = hashlib.sha256("".join(SOURCE.digests.values()).encode()).hexdigest()
-    arrays = prepared("svhn", digest, make)
-    return Dataset(
-        name="svhn",
-        train=arrays["train"],
-        test=arrays["test"],
-        transform=Levels(LEVELS),
-        train_labels=arrays["train-labels"].long(),
-        test_labels=arrays["test-labels"].long(),
-    )
+    return prepared_dataset("svhn", digest, make)
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -58,6 +49,5 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         content = loadmat(path)
         digits, labels = content["X"].transpose(3, 2, 0, 1), content["y"].reshape(-1)
     except (MatReadError, OSError, ValueError, TypeError, KeyError, NotImplementedError, zlib.error) as error:
-        found = " ".join(str(error).split()) or type(error).__name__
-        raise FmbenchError(f"{path}: holds no such digits ({found}); {AGAIN}") from error
+        raise FmbenchError(f"{path}: holds no such digits ({describe(error)}); {AGAIN}") from error
     return np.ascontiguousarray(digits), (labels % CLASSES).astype(np.uint8)

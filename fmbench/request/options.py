@@ -38,6 +38,11 @@ def options_of(spec: Spec, given: Mapping[str, Any], prefix: str) -> dict[str, S
     return options
 
 
+def recorded(options: Mapping[str, Scalar], spec: Spec, defaults: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The options of a spec that records have: all but those that only records of old lack, at their defaults."""
+    return {key: value for key, value in options.items() if spec.options[key].recorded or value != defaults[key]}
+
+
 def refuse_lacking(spec: Spec, chosen: Component, prefix: str) -> None:
     """Whether the options are given that must be.
 

@@ -10,11 +10,11 @@ from typing import Any
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.names import Registry
 from fmbench.registry.plugins import Plugins
-from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Option, Scalar
+from fmbench.registry.specs import DatasetSpec, MethodSpec, MetricSpec, NetworkSpec, Scalar
 from fmbench.request import budgets
 from fmbench.request.configuration import Settings
 from fmbench.request.files import merge, nest
-from fmbench.request.options import component, options_of
+from fmbench.request.options import component, options_of, recorded
 from fmbench.request.sampling import resolve_sampler
 from fmbench.request.schema import (
     Component,
@@ -132,19 +132,13 @@ def metric_options(
     spec: MetricSpec, given: Mapping[str, Any], dataset: DatasetSpec, plugins: Plugins
 ) -> dict[str, Scalar]:
     """The options of a metric, its feature extractor by its real name."""
-    every = options_of(spec, given.get(spec.name, {}), spec.name)
-    options = {key: value for key, value in every.items() if is_recorded(spec.options[key], value)}
+    options = recorded(options_of(spec, given.get(spec.name, {}), spec.name), spec, spec.defaults)
     for key, option in spec.options.items():
         if option.extractor:
             own = dataset.features or "inception"
             name = str(options[key]) if options[key] != "dataset" else own
             options[key] = plugins.extractors.get(name).name if dataset.kind == "image" else ""
     return options
-
-
-def is_recorded(option: Option, value: Scalar) -> bool:
-    """Whether records have an option at a value."""
-    return option.recorded or value != option.default
 
 
 def check_classes(train: Train, network: Component, method: MethodSpec, dataset: DatasetSpec, plugins: Plugins) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from fmbench.errors import FmbenchError, unknown
 from fmbench.registry.plugins import Plugins
 from fmbench.registry.specs import MethodSpec, SamplerSpec, Scalar
-from fmbench.request.options import options_of
+from fmbench.request.options import options_of, recorded
 from fmbench.request.schema import Sampler
 
 
@@ -52,8 +52,8 @@ def resolve_sampler(
     }
     steps = defaults.pop("steps")
     own = options_of(spec, {**defaults, **sampler.options}, "sampler")
-    recorded = {key: value for key, value in own.items() if spec.options[key].recorded or value != defaults[key]}
-    return sampler.model_copy(update={"name": name, "steps": sampler.steps or steps, "options": recorded})
+    options = recorded(own, spec, defaults)
+    return sampler.model_copy(update={"name": name, "steps": sampler.steps or steps, "options": options})
 
 
 def check_keys(sampler: Sampler, spec: SamplerSpec, usable: list[SamplerSpec]) -> None:

@@ -7,14 +7,13 @@ import io
 import os
 import pickle
 import tarfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from fmbench.data import cifar as module
-from fmbench.data import prepared, sources
+from fmbench.data import prepared
 from fmbench.data.base import Levels
 from fmbench.errors import FmbenchError
 
@@ -50,17 +49,12 @@ def archive(path, members):
 
 
 @pytest.fixture
-def place(monkeypatch, tmp_path):
+def place(known, tmp_path):
     """Puts an archive of some members into FMBENCH_DATA, with the digest that it has; there is no network."""
-    monkeypatch.setattr(sources, "PACKAGES", tmp_path / "packages")
-    monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FMBENCH_DATA", str(tmp_path))
 
     def put(constant, members):
-        source = getattr(module, constant)
-        (name,) = source.digests
-        digest = archive(tmp_path / name, members)
-        monkeypatch.setattr(module, constant, replace(source, digests={name: digest}, url=(tmp_path / "web").as_uri()))
+        (name,) = getattr(module, constant).digests
+        known(module, constant, {name: archive(tmp_path / name, members)})
         return tmp_path / name
 
     return put

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from dataclasses import replace
 
 import pytest
 import torch
 
 from fmbench.data import mnist as module
-from fmbench.data import sources
 from fmbench.data.base import Levels
 from fmbench.errors import FmbenchError
 
@@ -18,7 +16,7 @@ SHAPES = {"train-images": (6, 28, 28), "train-labels": (6,), "t10k-images": (2, 
 
 
 @pytest.fixture
-def arrays(monkeypatch, tmp_path, generator):
+def arrays(known, tmp_path, generator):
     """Their content; the files are in FMBENCH_DATA, and there is no network."""
     arrays, digests = {}, {}
     for stem, shape in SHAPES.items():
@@ -28,11 +26,7 @@ def arrays(monkeypatch, tmp_path, generator):
         (tmp_path / name).write_bytes(content)
         arrays[stem], digests[name] = array, hashlib.sha256(content).hexdigest()
     assert digests.keys() == module.SOURCE.digests.keys()
-    nowhere = (tmp_path / "web").as_uri()
-    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, digests=digests, url=nowhere))
-    monkeypatch.setattr(sources, "PACKAGES", tmp_path / "packages")
-    monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FMBENCH_DATA", str(tmp_path))
+    known(module, "SOURCE", digests)
     return arrays
 
 

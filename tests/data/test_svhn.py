@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy.io import savemat
 
-from fmbench.data import sources
 from fmbench.data import svhn as module
 from fmbench.data.base import Levels
 from fmbench.errors import FmbenchError
 
 
 @pytest.fixture
-def digits(monkeypatch, tmp_path):
+def digits(known, tmp_path):
     """What the files in FMBENCH_DATA hold; there is no network."""
     chance, digits, digests = np.random.default_rng(0), {}, {}
     for name, n in (("train", 6), ("test", 3)):
@@ -26,10 +24,7 @@ def digits(monkeypatch, tmp_path):
         savemat(path, content, do_compression=True)
         digits[name], digests[path.name] = content, hashlib.sha256(path.read_bytes()).hexdigest()
     assert digests.keys() == module.SOURCE.digests.keys()
-    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, digests=digests, url=(tmp_path / "web").as_uri()))
-    monkeypatch.setattr(sources, "PACKAGES", tmp_path / "packages")
-    monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("FMBENCH_DATA", str(tmp_path))
+    known(module, "SOURCE", digests)
     return digits
 
 
@@ -59,7 +54,7 @@ def test_another_file_is_refused_and_left_alone(digits, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "other", "text"])
-def test_what_holds_no_digits_is_told_in_one_line(digits, tmp_path, monkeypatch, damage):
+def test_what_holds_no_digits_is_told_in_one_line(digits, known, tmp_path, damage):
     path = tmp_path / "train_32x32.mat"
     if damage == "cut":
         path.write_bytes(path.read_bytes()[:-500])
@@ -68,8 +63,7 @@ def test_what_holds_no_digits_is_told_in_one_line(digits, tmp_path, monkeypatch,
     else:
         path.write_bytes(b"no matrix at all, but a page that asks for a login" * 9)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    known = {**module.SOURCE.digests, path.name: found}
-    monkeypatch.setattr(module, "SOURCE", replace(module.SOURCE, digests=known))
+    known(module, "SOURCE", {**module.SOURCE.digests, path.name: found})
     with pytest.raises(FmbenchError, match=r"train_32x32\.mat: holds no such digits \(.*delete it") as error:
         module.svhn()
     assert "\n" not in str(error.value)
