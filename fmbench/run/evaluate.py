@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -20,6 +19,7 @@ from fmbench.request.schema import RunRequest, label_of
 from fmbench.run.recording import checked, records
 from fmbench.store import files, pictures
 from fmbench.store.coverage import inapplicable, measured
+from fmbench.store.files import append_traceback
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
 
@@ -98,8 +98,7 @@ def measure(
     except (Unavailable, SolverError, FmbenchError) as error:
         return unavailable(spec, str(error))
     except Exception as error:  # noqa: BLE001 - a stranger's metric or method may raise anything
-        with directory.log.open("a") as log:
-            log.write(f"{spec.name}:\n{traceback.format_exc()}\n")
+        append_traceback(directory.log, spec.name)
         return unavailable(spec, f"metric {spec.name!r} failed: {describe(error)} (see log.txt)")
     finally:
         evaluation.method.eval().requires_grad_(requires_grad=False)

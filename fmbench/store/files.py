@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -101,6 +102,12 @@ def append_lines(path: Path, values: Iterable[Any]) -> None:
             stream.write(content)
     except OSError as error:
         raise FmbenchError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def append_traceback(path: Path, said: str) -> None:
+    """Append the exception that is being handled to a log, under what it came of."""
+    with path.open("a") as stream:
+        stream.write(f"{said}:\n{traceback.format_exc()}\n")
 
 
 def ends_with_newline(stream: BinaryIO) -> bool:

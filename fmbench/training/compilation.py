@@ -7,7 +7,6 @@ what a compiler cannot follow, and takes little of a step.
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from torch import nn
 from fmbench.errors import describe
 from fmbench.methods.base import Method
 from fmbench.solvers.nfe import CountedNetwork
+from fmbench.store.files import append_traceback
 from fmbench.training.devices import Team
 from fmbench.training.rehearsal import rehearsal
 
@@ -81,8 +81,7 @@ def attempt(method: Method, rehearse: Callable[[], None], log: Path) -> str:
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - a compiler and the network of a stranger may raise anything
-        with log.open("a") as stream:
-            stream.write(f"the networks could not be compiled, and run uncompiled:\n{traceback.format_exc()}\n")
+        append_traceback(log, "the networks could not be compiled, and run uncompiled")
         return describe(error)
     return ""
 

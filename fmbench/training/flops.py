@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from fmbench.store.files import append_traceback
 from fmbench.training.rehearsal import rehearsal
 
 
@@ -68,8 +68,7 @@ def flops_of(step: Callable[[], None], module: nn.Module, log: Path) -> int | No
         with rehearsal(module), FlopCounter() as counter:
             step()
     except Exception:  # noqa: BLE001 - a stranger's loss may raise anything when it runs under a counter
-        with log.open("a") as stream:
-            stream.write(f"the FLOPs of a training step could not be counted:\n{traceback.format_exc()}\n")
+        append_traceback(log, "the FLOPs of a training step could not be counted")
         return None
     total: int = counter.total
     return total
