@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from heapq import heapify, heapreplace
 
 # One image through a network forward, in floating-point operations (two a multiply-add), by torch's counter. The first
-# three are fmbench's unet on 3 x 32 x 32 with network.levels=4 and network.attention=true, and
-FORWARD = 11_480_334_336  # network.channels=128 network.layers=2: the table's network, as large as DDPM's
-DEEP = 18_812_502_016  # network.channels=128 network.layers=4: Song et al. 2021, Liu et al. 2023
-WIDE = 45_889_880_064  # network.channels=256 network.layers=2: Lipman et al. 2023, Table 3
+# three are fmbench's unet on 3 x 32 x 32 with network.multipliers=1,2,2,2 and network.attention=16, and
+FORWARD = 12_443_713_536  # network.channels=128 network.layers=2: the table's network, that of DDPM
+DEEP = 20_546_584_576  # network.channels=128 network.layers=4: Song et al. 2021, Liu et al. 2023
+WIDE = 49_074_929_664  # network.channels=256 network.layers=2: Lipman et al. 2023, Table 3
 PARAMETERS, DEEP_PARAMETERS, WIDE_PARAMETERS = 35_746_307, 58_687_747, 142_861_315
-ATTENTIVE = (
-    12_443_713_536  # Ho et al. 2020: the first one with its attention at 16 x 16 instead of 4 x 4; as many weights
-)
+IMAGENET_32 = 66_010_480_640, 196_069_123  # FLOPs and parameters of Lipman et al. 2023, Table 3, on ImageNet
+IMAGENET_64 = 197_835_718_656, 264_904_515
 
 BACKWARD = 2  # forward passes that a backward pass costs: gradients of inputs and of weights
-VJP = 1  # and that a vector-Jacobian product does: gradients of inputs alone
+VJP = 1.027  # and that a vector-Jacobian product does: gradients of inputs alone, and of both factors in attention
 
 TRAIN_IMAGES, TEST_IMAGES = 50_000, 10_000
 BOUND_STEPS = 1000  # T of ddpm's variational bound
@@ -121,10 +120,10 @@ class Report:
 
 STEP = (1 + BACKWARD) * 128  # forward passes in a training step of batch 128
 REPORTS = (
-    Report("training, Ho et al. 2020, app. B", "TPU v3-8", 420, 800_000 * STEP * ATTENTIVE, 10.6),
-    Report("sampling, Ho et al. 2020, app. B", "TPU v3-8", 420, 256 * 1000 * ATTENTIVE, 17 / 3600),
-    Report("training, [torchcfm's users][torchcfm]", "V100, float32", 15.7, 400_000 * STEP * ATTENTIVE, 60.3),
-    Report("training, [torchcfm's users][torchcfm]", "RTX 4090", 82.6, 400_000 * STEP * ATTENTIVE, 19),
+    Report("training, Ho et al. 2020, app. B", "TPU v3-8", 420, 800_000 * STEP * FORWARD, 10.6),
+    Report("sampling, Ho et al. 2020, app. B", "TPU v3-8", 420, 256 * 1000 * FORWARD, 17 / 3600),
+    Report("training, [torchcfm's users][torchcfm]", "V100, float32", 15.7, 400_000 * STEP * FORWARD, 60.3),
+    Report("training, [torchcfm's users][torchcfm]", "RTX 4090", 82.6, 400_000 * STEP * FORWARD, 19),
     Report("training, [rectified flow's users][rectified]", "A100", 156, 1_300_000 * STEP * DEEP, 5 * 24),
 )
 
@@ -232,7 +231,9 @@ def lengths_table() -> Iterator[str]:
         ("Tong et al. 2024 (this table)", 400_000, 128, FORWARD, PARAMETERS),
         ("Ho et al. 2020", 800_000, 128, FORWARD, PARAMETERS),
         ("Song et al. 2021, vp and ve", 1_300_000, 128, DEEP, DEEP_PARAMETERS),
-        ("Lipman et al. 2023, Table 3", 391_000, 256, WIDE, WIDE_PARAMETERS),
+        ("Lipman et al. 2023, Table 3, CIFAR-10", 391_000, 256, WIDE, WIDE_PARAMETERS),
+        ("Lipman et al. 2023, Table 3, ImageNet-32", 250_000, 1024, *IMAGENET_32),
+        ("Lipman et al. 2023, Table 3, ImageNet-64", 157_000, 2048, *IMAGENET_64),
     )
     yield "| as in | steps × batch | parameters | FLOPs (`budget.flops`) | hours (A100, TF32) |"
     yield "|:--|--:|--:|--:|--:|"

@@ -45,7 +45,7 @@ from fmbench.training.session import TrainingSession, load_averaged
 
 CUDA = torch.device("cuda")
 BATCH, STEPS, ROUNDS = 128, 30, 3
-UNET = ["network.name=unet", "network.channels=128", "network.levels=3", "network.layers=2", "train.warmup=1"]
+UNET = ["network.name=unet", "network.channels=128", "network.multipliers=1,2,2", "network.layers=2", "train.warmup=1"]
 WAYS: dict[str, list[str]] = {
     "ours, float32": [],
     "ours, tf32": ["train.precision=tf32"],

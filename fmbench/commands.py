@@ -17,7 +17,7 @@ from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
-from fmbench.request.configuration import Settings, configuration, settings
+from fmbench.request.configuration import Scope, Settings, configuration, settings
 from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import PlannedRun, run_all
 from fmbench.scheduling.monitor import GridMonitor
@@ -68,7 +68,7 @@ def plan(
     tree = files.read_config(config or files.DEFAULT_CONFIG)
     chosen = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
     tree = files.merge(tree, {key: value for key, value in chosen.items() if value is not None})
-    assigned = files.assigned(assignments)
+    assigned = files.of_dataset(files.assigned(assignments), tree.get("dataset", Scope.model_fields["dataset"].default))
     tree = files.merge(tree, assigned)
     swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
     sweeps.refuse_set(swept, assigned)

@@ -6,6 +6,7 @@ import msgspec
 
 from fmbench.errors import FmbenchError
 
+OFFLINE = "FMBENCH_OFFLINE"  # an environment variable: whatever it says, nothing is fetched
 DEVICES = ("auto", "cpu", "cuda")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from rich import progress as bars
@@ -48,6 +49,24 @@ class Bar:
         """Move the bar."""
         if self._task is not None:
             self._display.update(self._task, completed=done, note=note)
+
+
+_WATCHER: ContextVar[Progress] = ContextVar("watcher", default=Silent())  # noqa: B039 - it holds nothing
+
+
+@contextmanager
+def watched_by(progress: Progress) -> Iterator[None]:
+    """Within, what has no other way to tell of long work, as a dataset's factory that downloads, tells this one."""
+    token = _WATCHER.set(progress)
+    try:
+        yield
+    finally:
+        _WATCHER.reset(token)
+
+
+def watcher() -> Progress:
+    """Who is to be told of long work here."""
+    return _WATCHER.get()
 
 
 @contextmanager

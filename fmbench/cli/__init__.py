@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from fmbench import __version__
-from fmbench.cli import animate, bench, gc, info, listing, merge, plot, report, run, serve, status, table, verify
+from fmbench.cli import animate, bench, data, gc, info, listing, merge, plot, report, run, serve, status, table, verify
 from fmbench.cli import eval as evaluation
 from fmbench.cli.options import INTERRUPTED
 from fmbench.errors import FmbenchError
@@ -33,6 +33,7 @@ app.command("verify")(verify.command)
 app.command("bench")(bench.command)
 app.command("list")(listing.command)
 app.command("info")(info.command)
+app.command("data")(data.command)
 app.command("table")(table.command)
 app.command("plot", help=plot.HELP)(plot.command)
 app.command("animate")(animate.command)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fmbench.cli.loading import told_plugins
-from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, Device, Plugin, ResultsDir
+from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, Device, Offline, Plugin, ResultsDir
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ def command(
     seconds: Annotated[float, typer.Option(min=0.5, help="Of training, for each method and precision.")] = 3.0,
     results_dir: ResultsDir = DEFAULT_RESULTS,
     plugin: Plugin = None,
+    _offline: Offline = False,
     device: Device = "auto",
 ) -> None:
     """Measure this machine: each method of a configuration trains for a few seconds, draws samples, has its likelihood.

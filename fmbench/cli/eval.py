@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fmbench.cli.loading import told_plugins
-from fmbench.cli.options import DEFAULT_RESULTS, Datasets, Device, Metrics, Plugin, ResultsDir, Set, chosen
+from fmbench.cli.options import DEFAULT_RESULTS, Datasets, Device, Metrics, Offline, Plugin, ResultsDir, Set, chosen
 from fmbench.cli.placing import (
     AllowStale,
     EngineName,
@@ -33,6 +33,7 @@ def command(
     renew: Annotated[bool, typer.Option("--renew", help="Measure again what is there already.")] = False,
     allow_stale: AllowStale = False,
     plugin: Plugin = None,
+    _offline: Offline = False,
     device: Device = "auto",
     jobs: Jobs = 1,
     gpus: Gpus = None,

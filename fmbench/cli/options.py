@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,20 @@ OneDataset = Annotated[
 ]
 Datasets = Annotated[
     str | None, typer.Option("--dataset", help="One of `fmbench list datasets`, or several, comma-separated.")
+]
+
+
+def stay_offline(asked: bool) -> bool:  # noqa: FBT001 - as typer calls it
+    """Say so in the environment, where all processes that this one starts read it."""
+    if asked:
+        from fmbench.execution import OFFLINE  # here, so that --help does not wait for msgspec
+
+        os.environ[OFFLINE] = "1"
+    return asked
+
+
+Offline = Annotated[
+    bool, typer.Option("--offline", callback=stay_offline, help="Fetch nothing, data and weights alike.")
 ]
 
 

@@ -14,6 +14,7 @@ from fmbench.cli.options import (
     Datasets,
     Device,
     Metrics,
+    Offline,
     Plugin,
     ResultsDir,
     Set,
@@ -63,6 +64,7 @@ def command(
     snapshots: Annotated[int, typer.Option(min=0, help="Times to keep weights for metric learning-curve.")] = 0,
     log: Annotated[str | None, typer.Option(metavar="NAMES", help="Also log training to tensorboard or wandb.")] = None,
     plugin: Plugin = None,
+    _offline: Offline = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show the runs and how long they may take, and stop.")
     ] = False,

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from fmbench.cli.loading import told_plugins
-from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, Datasets, Plugin, ResultsDir, chosen
+from fmbench.cli.options import DEFAULT_RESULTS, INTERRUPTED, Datasets, Offline, Plugin, ResultsDir, chosen
 from fmbench.errors import FmbenchError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def command(
     ] = False,
     renew: Annotated[bool, typer.Option("--renew", help="Verify again what was verified with this code.")] = False,
     plugin: Plugin = None,
+    _offline: Offline = False,
 ) -> None:
     """Train the first steps of stored runs again, with the code of now, and compare the losses with their train.jsonl.
 

@@ -6,7 +6,7 @@ What a plugin brings is checked here, before anything is trained, so that no met
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fmbench.data.base import Dataset, Density
 from fmbench.errors import ContractError, found
-from fmbench.registry.specs import DatasetSpec
+from fmbench.registry.specs import DatasetSpec, Scalar
 
 RANKS = {"image": ("(n, channels, height, width)", 4), "vector": ("(n, d)", 2)}
 CHANNELS = (1, 3, 4)  # of an image whose last dimension may be its first
@@ -28,6 +28,15 @@ CENTRES = 256
 UNSURE = 0.2  # standard error above which an integral says nothing
 SURE = 6  # standard errors
 ROUGH = 0.05  # of an integral
+
+
+def load(spec: DatasetSpec, options: Mapping[str, Scalar]) -> Dataset:
+    """A dataset with these options, when it is one that can be trained on and measured against.
+
+    Raises:
+        FmbenchError: it cannot be had, or see `check`.
+    """
+    return check(spec.load()(**options), spec)
 
 
 def check(dataset: Any, spec: DatasetSpec) -> Dataset:

@@ -62,13 +62,13 @@ def unpacked(path: Path, splits: Sequence[Split], folder: str, labels: bytes) ->
     Raises:
         FmbenchError: the archive does not hold them.
     """
-    arrays: dict[str, NDArray[np.uint8]] = {}
+    arrays: dict[str, list[NDArray[np.uint8]]] = {}
     try:
         with tarfile.open(path) as archive:
             for split, names in splits:
                 batches = [Plain.of(archive, f"{folder}/{name}") for name in names]
-                arrays[split] = np.concatenate([batch[b"data"].reshape(-1, *SHAPE) for batch in batches])
-                arrays[f"{split}-labels"] = np.concatenate([np.asarray(batch[labels], np.uint8) for batch in batches])
+                arrays[split] = [batch[b"data"].reshape(-1, *SHAPE) for batch in batches]
+                arrays[f"{split}-labels"] = [np.asarray(batch[labels], np.uint8) for batch in batches]
     except (tarfile.TarError, OSError, EOFError, KeyError, ValueError, AttributeError, pickle.UnpicklingError) as error:
         raise FmbenchError(f"{path}: holds no such batches ({describe(error)}); {AGAIN}") from error
     return arrays

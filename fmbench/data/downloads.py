@@ -16,9 +16,10 @@ from urllib.error import HTTPError
 from urllib.request import Request
 
 from fmbench.errors import FmbenchError, Unavailable
+from fmbench.execution import OFFLINE
+from fmbench.progress import watcher
 
 AGAIN = "delete it and fetch it again"  # what to do about a file that is damaged
-OFFLINE = "FMBENCH_OFFLINE"  # an environment variable: whatever it says, nothing is fetched
 TIMEOUT = 30  # seconds without a byte
 BLOCK = 2**20
 
@@ -152,11 +153,13 @@ def append(url: str, part: BinaryIO) -> None:
         if have and response.status != HTTPStatus.PARTIAL_CONTENT:
             part.truncate(0)
             have = 0
-        received = 0
+        announced, received = response.headers.get("Content-Length"), 0
+        progress = watcher()
+        progress.stage(f"fetch {Path(part.name).stem}", have + int(announced) if announced else 0, have)
         while block := response.read(BLOCK):
             part.write(block)
             received += len(block)
+            progress.update(have + received, f"{(have + received) / 2**20:.0f} MiB")
         part.flush()
-        announced = response.headers.get("Content-Length")
         if announced is not None and received != int(announced):  # urllib takes a connection cut short for the end
             raise OSError(f"the connection ended after {have + received} of {have + int(announced)} bytes")

@@ -28,7 +28,7 @@ def fashion_mnist() -> Dataset:
     Raises:
         FmbenchError: a file cannot be had, or is not what it should be.
     """
-    return dataset("fashion-mnist", read)
+    return dataset(SOURCE, read)
 
 
 def read(name: str) -> Tensor:

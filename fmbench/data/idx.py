@@ -13,29 +13,31 @@ from torch import Tensor
 
 from fmbench.data.base import Dataset, Levels
 from fmbench.data.downloads import AGAIN
+from fmbench.data.sources import Source
 from fmbench.errors import FmbenchError
 
 LEVELS = 256
 UNSIGNED_BYTE = 8  # IDX's code of the type
 
 
-def dataset(name: str, read: Callable[[str], Tensor]) -> Dataset:
+def dataset(source: Source, read: Callable[[str], Tensor]) -> Dataset:
     """The 60 000 pictures for training and 10 000 for testing of such a dataset, as published.
 
     Args:
-        name: of the dataset.
+        source: of its files.
         read: the array of a file, by the file's name without its ending.
 
     Raises:
         FmbenchError: a file cannot be had, or is not what it should be.
     """
     return Dataset(
-        name=name,
+        name=source.name,
         train=read("train-images-idx3-ubyte")[:, None],
         test=read("t10k-images-idx3-ubyte")[:, None],
         transform=Levels(LEVELS),
         train_labels=read("train-labels-idx1-ubyte").long(),
         test_labels=read("t10k-labels-idx1-ubyte").long(),
+        where=str(source.locate("train-images-idx3-ubyte.gz").parent),
     )
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from fmbench.data.base import Dataset, Levels
-from fmbench.data.prepared import LEVELS, Arrays, prepared
+from fmbench.data.base import Dataset
+from fmbench.data.prepared import Arrays, prepared_dataset
 from fmbench.errors import FmbenchError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
@@ -78,8 +78,7 @@ def images(*, path: str, size: int, crop: str, colour: str, test_every: int) -> 
         def make() -> Arrays:
             return laid_out(shelf, wish, test_every)
 
-        arrays = prepared("images", hashlib.sha256(said.encode()).hexdigest(), make)
-    return Dataset(name="images", train=arrays["train"], test=arrays["test"], transform=Levels(LEVELS))
+        return prepared_dataset("images", hashlib.sha256(said.encode()).hexdigest(), make)
 
 
 @contextmanager
@@ -135,7 +134,7 @@ def laid_out(shelf: Shelf, wish: Wish, test_every: int) -> Arrays:
     for split, parts in chosen.items():
         if not parts:
             raise FmbenchError(f"{len(shelf.names)} pictures leave none for {split}: give more, or change test_every")
-    return {split: np.stack(parts) for split, parts in chosen.items()}
+    return {split: [np.stack(parts)] for split, parts in chosen.items()}
 
 
 def splits(names: Sequence[str], test_every: int) -> list[str]:
@@ -183,10 +182,14 @@ def square(name: str, picture: Image.Image, wish: Wish) -> Image.Image:
         return picture
     if min(picture.size) < wish.size:
         raise FmbenchError(f"{name} is {by(picture)}, smaller than data.images.size = {wish.size}")
-    side = min(picture.size)
+    inner = middle(picture, min(picture.size))  # before it is shrunk, so that nothing around it counts
+    return inner.resize((wish.size, wish.size), Image.Resampling.LANCZOS)
+
+
+def middle(picture: Image.Image, side: int) -> Image.Image:
+    """The square of that side in the middle of a picture."""
     left, top = ((length - side) // 2 for length in picture.size)
-    middle = picture.crop((left, top, left + side, top + side))  # before it is shrunk, so that nothing around it counts
-    return middle.resize((wish.size, wish.size), Image.Resampling.LANCZOS)
+    return picture.crop((left, top, left + side, top + side))
 
 
 def channels_first(picture: Image.Image) -> NDArray[np.uint8]:

@@ -18,7 +18,7 @@ def mnist() -> Dataset:
     Raises:
         FmbenchError: a file cannot be had, or is not what it should be.
     """
-    return dataset("mnist", read)
+    return dataset(SOURCE, read)
 
 
 def read(name: str) -> Tensor:

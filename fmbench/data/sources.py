@@ -23,7 +23,7 @@ class Source:
 
     Args:
         name: of the dataset, and of the folder that holds its files.
-        url: of the folder that they are fetched from.
+        url: of the folder that they are fetched from; "" where they are not.
         digests: SHA-256 of each file, by its name, as the URL sends it.
         hint: another way to come by them, as "install ..."; "" where there is none.
     """
@@ -52,12 +52,23 @@ class Source:
             FmbenchError: it is nowhere and cannot be fetched.
         """
         try:
-            return self.here(file) or fetch(f"{self.url}/{file}", cache_folder() / self.name / file, self.digests[file])
+            return self.here(file) or self.fetched(file)
         except Unavailable as error:
             ways = f"{self.hint}, or set" if self.hint else "set"
             raise FmbenchError(
                 f"dataset {self.name}: {error}, or {ways} {VARIABLE} to the folder that holds it"
             ) from error
+
+    def fetched(self, file: str) -> Path:
+        """The path of a file in the cache.
+
+        Raises:
+            FmbenchError: it has another digest.
+            Unavailable: it cannot be fetched.
+        """
+        if not self.url:
+            raise Unavailable(f"there is no {file} here, and no address to fetch it from")
+        return fetch(f"{self.url}/{file}", cache_folder() / self.name / file, self.digests[file])
 
     def file(self, name: str) -> Path:
         """The path of a file, which has its digest.

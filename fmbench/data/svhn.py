@@ -30,9 +30,10 @@ def svhn() -> Dataset:
     """
 
     def make() -> Arrays:
-        arrays: dict[str, NDArray[np.uint8]] = {}
+        arrays: dict[str, list[NDArray[np.uint8]]] = {}
         for split in ("train", "test"):
-            arrays[split], arrays[f"{split}-labels"] = read(SOURCE.file(f"{split}_32x32.mat"))
+            digits, labels = read(SOURCE.file(f"{split}_32x32.mat"))
+            arrays |= {split: [digits], f"{split}-labels": [labels]}
         return arrays
 
     digest = hashlib.sha256("".join(SOURCE.digests.values()).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""A convolutional U-Net for images: diffusers' UNet2DModel."""
+"""A convolutional U-Net for images: that of Ho et al. 2020 and its descendants, by diffusers' UNet2DModel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
 from fmbench.networks.mlp import TIME_SCALE, SecondTime
-from fmbench.registry.builtin.networks import unet_misfit
+from fmbench.registry.builtin.networks import numbers_of, unet_misfit
 
 
 class UNet(nn.Module):
@@ -15,10 +15,10 @@ class UNet(nn.Module):
 
     Args:
         shape: of one image.
-        channels: at full resolution; each halving of the resolution doubles them.
-        levels: resolutions; the image's side must be divisible by 2^(levels - 1).
+        channels: by which the multipliers are multiplied.
+        multipliers: of the channels, as "1,2,2": one per resolution, each of which halves the side of the one before.
         layers: residual blocks at each resolution.
-        attention: whether the lowest resolution has self-attention.
+        attention: sides at which there is self-attention, as "16,8"; where there is any, the middle has it too.
         dropout: probability of dropping a feature.
         classes: number of classes to condition on; one more label means "no class".
         times: 2 for a second time r.
@@ -32,31 +32,31 @@ class UNet(nn.Module):
         shape: tuple[int, ...],
         *,
         channels: int,
-        levels: int,
+        multipliers: str,
         layers: int,
-        attention: bool,
+        attention: str,
         dropout: float,
         classes: int = 0,
         times: int = 1,
     ) -> None:
         super().__init__()
-        misfit = unet_misfit({"levels": levels}, shape)
+        misfit = unet_misfit({"multipliers": multipliers, "attention": attention}, shape)
         if misfit:
             raise FmbenchError(f"network.name = 'unet': {misfit}")
-        last = levels - 1
-        kinds = ["Attn" if attention and level == last else "" for level in range(levels)]
+        factors, attentive = numbers_of(multipliers), numbers_of(attention)
+        kinds = ["Attn" if shape[1] >> level in attentive else "" for level in range(len(factors))]
         self.model = UNet2DModel(
             sample_size=shape[1],
             in_channels=shape[0],
             out_channels=shape[0],
-            block_out_channels=tuple(channels * 2 ** min(level, 1) for level in range(levels)),
+            block_out_channels=tuple(channels * factor for factor in factors),
             layers_per_block=layers,
             down_block_types=tuple(f"{kind}DownBlock2D" for kind in kinds),
             up_block_types=tuple(f"{kind}UpBlock2D" for kind in reversed(kinds)),
             norm_num_groups=max(n for n in range(1, min(32, channels // 4) + 1) if channels % n == 0),
             attention_head_dim=min(64, channels),
             dropout=dropout,
-            add_attention=attention,
+            add_attention=bool(attentive),
             num_class_embeds=classes + 1 if classes else None,
         )
         self.times = times

@@ -112,8 +112,10 @@ def training_line(row: Row) -> str:
     options = ", ".join(f"{key} {value}" for key, value in network.options.items())
     precision = "" if train.precision == "float32" else f"; {train.precision}"
     precision += compilation(row) if train.compile else ""
+    flips = "; flips" if train.flips else ""
     classes = "; on classes" if train.conditional else ""
-    return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{precision}{classes}."
+    more = f"{precision}{flips}{classes}"
+    return f"{length} of {train.batch_size}; network {network.name} ({options}); EMA {train.ema:g}{more}."
 
 
 def compilation(row: Row) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from fmbench.errors import FmbenchError, unknown
-from fmbench.request.values import read_yaml
+from fmbench.request.values import names_of, read_yaml
 
 DEFAULT_CONFIG = "default"
 Chain = tuple[str, ...]
@@ -82,6 +82,27 @@ def assigned(assignments: Sequence[str]) -> dict[str, Any]:
     for text in assignments:
         tree = merge(tree, parse_assignment(text))
     return tree
+
+
+def of_dataset(assignments: Mapping[str, Any], names: Any) -> Mapping[str, Any]:
+    """Assignments of which `dataset.KEY` is an option of the dataset, as `data.NAME.KEY`.
+
+    Args:
+        assignments: a tree.
+        names: the dataset that is asked for, by name or as a list of one.
+
+    Raises:
+        FmbenchError: several are asked for.
+    """
+    own = assignments.get("dataset")
+    if not isinstance(own, Mapping):
+        return assignments
+    named = names_of(names)
+    if not isinstance(named, list | tuple) or len(named) != 1:
+        key = next(iter(own), "KEY")
+        raise FmbenchError(f"--set dataset.{key}: several datasets are asked for; write data.NAME.{key}")
+    others = {key: value for key, value in assignments.items() if key != "dataset"}
+    return merge({"data": {named[0]: own}}, others)
 
 
 def parse_assignment(text: str) -> dict[str, Any]:

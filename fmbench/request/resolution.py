@@ -49,6 +49,8 @@ def resolve_one(
     train = Train(**budgets.with_steps(given.train, given.budget, method))
     network = network_component(given.network, dataset, plugins)
     check_classes(train, network, method, dataset, plugins)
+    if train.flips and dataset.kind != "image":
+        raise FmbenchError(f"train.flips = true: {dataset.name} is {dataset.kind} data, which have no left and right")
     trained = method_component(method, given.options.get(method.name, {}), dataset, plugins)
     training = {
         "dataset": component(dataset, given.data.get(dataset.name, {}), f"data.{dataset.name}"),

@@ -27,7 +27,7 @@ class Section(BaseModel):
 
 
 Precision = Literal["float32", "tf32", "bf16-mixed"]
-UNSAID = {"precision": "float32", "compile": False}  # of a training, by a record that does not have the key
+UNSAID = {"precision": "float32", "compile": False, "flips": False}  # of a training, by a record without the key
 
 
 class Train(Section):
@@ -45,13 +45,16 @@ class Train(Section):
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average that is scored")
     precision: Precision = Field("float32", description="of products while training; weights and EMA stay float32")
     compile: bool = Field(default=False, description="whether networks are compiled (torch.compile) for training")
+    flips: bool = Field(
+        default=False, description="whether each image is mirrored, left to right, with probability 1/2"
+    )
     conditional: bool = Field(default=False, description="whether to train on the classes of the data")
     label_dropout: float = Field(0.1, gt=0, lt=1, description="share of labels hidden from a conditional model")
     devices: int = Field(1, ge=1, exclude=True, description="that share each batch; no part of a run's identity")
 
     @model_serializer(mode="wrap")
     def _recorded(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without what is float32 and uncompiled: requests from before there was anything else keep their id."""
+        """Without what is as in requests from before there was anything else, which so keep their id."""
         return {key: value for key, value in handler(self).items() if UNSAID.get(key, ...) != value}
 
 

@@ -15,7 +15,7 @@ from fmbench.data import checks
 from fmbench.errors import DivergedError, describe
 from fmbench.execution import Execution
 from fmbench.metrics.base import Evaluation, Snapshot
-from fmbench.progress import Progress, Silent
+from fmbench.progress import Progress, Silent, watched_by
 from fmbench.registry.plugins import Plugins
 from fmbench.request.schema import RunRequest, TrainingRequest
 from fmbench.run.evaluate import evaluate
@@ -55,7 +55,7 @@ def carry_out_run(
         before = directory.status()
         reporter = StatusReporter(directory, asked, progress)
         try:
-            with products("float32"), generators_kept():
+            with products("float32"), generators_kept(), watched_by(reporter):
                 _train_and_evaluate(runs, directory, plugins, execution, reporter)
             steps = reporter.status.step
             status = StatusRecord(state="done", stage="evaluate", step=steps, steps=steps)
@@ -105,7 +105,7 @@ def session_for(
         FmbenchError: the data are not what their spec says.
     """
     spec = plugins.datasets.get(request.dataset.name)
-    dataset = checks.check(spec.load()(**request.dataset.options), spec)
+    dataset = checks.load(spec, request.dataset.options)
     return TrainingSession(dataset, plugins, execution, progress)
 
 

@@ -27,6 +27,7 @@ class Batches:
         companions: how many of the batches to come a batch carries along.
         ahead: what pairs the points of a batch. It is given the next batch in a thread, as soon as a batch is asked
             for: the same numbers as in its turn, for each batch has its own generator.
+        flips: whether each image is mirrored, left to right, with probability 1/2.
     """
 
     def __init__(
@@ -37,10 +38,12 @@ class Batches:
         device: torch.device,
         companions: int = 0,
         ahead: Callable[[Batch], Pairs] | None = None,
+        *,
+        flips: bool = False,
     ) -> None:
         self._data, self._companions = dataset.train.to(device), companions
         self._labels = None if dataset.train_labels is None else dataset.train_labels.to(device)
-        self._transform = dataset.transform
+        self._transform, self._flips = dataset.transform, flips
         self._size, self._seed, self._device = size, seed, device
         self._order: dict[int, Tensor] = {}
         self._pair, self._thread = ahead, ThreadPoolExecutor(1)  # which begins with the first thing to do
@@ -63,14 +66,22 @@ class Batches:
     def _draw(self, step: int) -> Batch:
         generator = stream(self._device, self._seed, "batch", step)
         indices = self._indices(step)
-        x = self._transform.encode(self._data[indices], generator, torch.float32)
+        x = self._points(indices, generator)
         labels = None if self._labels is None else self._labels[indices]
         return Batch(x, labels, generator, self._companions_of(step, generator) if self._companions else None)
+
+    def _points(self, indices: Tensor, generator: torch.Generator) -> Tensor:
+        """Points of the training data in model space."""
+        x = self._transform.encode(self._data[indices], generator, torch.float32)
+        if not self._flips:
+            return x
+        mirrored = torch.rand(len(x), generator=generator, device=x.device) < 0.5
+        return torch.where(mirrored[:, None, None, None], x.flip(3), x)
 
     def _companions_of(self, step: int, generator: torch.Generator) -> Tensor:
         """The points of the next batches, which a coupling may look at."""
         ahead = torch.cat([self._indices(later) for later in range(step + 1, step + 1 + self._companions)])
-        return self._transform.encode(self._data[ahead], generator, torch.float32)
+        return self._points(ahead, generator)
 
     def _indices(self, step: int) -> Tensor:
         n = len(self._data)

@@ -75,7 +75,7 @@ class Trainer:
         self.learners = Learners(method, settings)
         pair = method.ahead if len(self.learners) == 1 and spare_core(execution.device) else None
         size, device = settings.batch_size, self.fabric.device
-        self.batches = Batches(dataset, size, request.seed, device, method.companions, pair)
+        self.batches = Batches(dataset, size, request.seed, device, method.companions, pair, flips=request.train.flips)
         self.state = TrainingState(seconds=cost.seconds, charged=cost.seconds)
         self.rule = self._stopping_rule(request.budget or Budget())
         self.compilation: Compilation | None = None

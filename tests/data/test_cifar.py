@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import pickle
 import tarfile
 
@@ -13,7 +12,6 @@ import pytest
 import torch
 
 from fmbench.data import cifar as module
-from fmbench.data import prepared
 from fmbench.data.base import Levels
 from fmbench.errors import FmbenchError
 
@@ -141,39 +139,3 @@ def test_a_member_that_lacks_is_named(place):
     place("CIFAR100", members)
     with pytest.raises(FmbenchError, match="cifar-100-python/test"):
         module.cifar100()
-
-
-class TestPreparing:
-    def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_stays(self, place, tmp_path):
-        place("CIFAR10", made(*TEN)[0])
-        (digest,) = module.CIFAR10.digests.values()
-        folder = tmp_path / "cache" / "cifar10"
-        dead, live = (folder / f"prepared-{digest[:12]}.{pid}.part" for pid in (2**22 + 1, os.getppid()))
-        for part in (dead, live):
-            part.mkdir(parents=True)
-            (part / "train.npy").write_bytes(b"half")
-        assert len(module.cifar10().train) == 20
-        assert not dead.exists()
-        assert live.exists()
-
-    def test_of_two_at_once_the_second_takes_what_the_first_left(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path))
-
-        def make():
-            prepared.write(tmp_path / "data" / "prepared-0123456789ab", {"train": np.ones(3, np.uint8)})
-            return {"train": np.zeros(3, np.uint8)}
-
-        assert prepared.prepared("data", "0123456789abcdef", make)["train"].tolist() == [1, 1, 1]
-        assert [path.name for path in (tmp_path / "data").iterdir()] == ["prepared-0123456789ab"]
-
-    def test_a_full_disk_leaves_nothing(self, tmp_path, monkeypatch):
-        monkeypatch.setenv("FMBENCH_CACHE", str(tmp_path))
-
-        def full(path, array):
-            path.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(np, "save", full)
-        with pytest.raises(FmbenchError, match=r"cannot prepare .* \(No space left on device\): set FMBENCH_CACHE to"):
-            prepared.prepared("data", "0123456789abcdef", lambda: {"train": np.zeros(3, np.uint8)})
-        assert list((tmp_path / "data").iterdir()) == []

@@ -12,6 +12,7 @@ import pytest
 from fmbench.data import downloads, fashion_mnist, sources
 from fmbench.errors import FmbenchError, Unavailable
 from fmbench.metrics.extractors import inception
+from fmbench.progress import watched_by
 
 CONTENT = bytes(range(256)) * 20_000  # several blocks
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -135,6 +136,31 @@ class TestGoingOn:
         assert found == [path]
         assert server.asked == []
         assert list(tmp_path.iterdir()) == [path]
+
+
+class Noted:
+    """What was told of progress."""
+
+    def __init__(self):
+        self.told = []
+
+    def stage(self, name, total, done=0):
+        self.told.append((name, total, done))
+
+    def update(self, done, note=""):
+        self.told.append((done, note))
+
+
+def test_who_watches_is_told_how_far_it_is(server, tmp_path):
+    (tmp_path / "file.part").write_bytes(CONTENT[:1000])
+    noted = Noted()
+    with watched_by(noted):
+        downloads.fetch(f"{server.url}/whole", tmp_path / "file", SHA256)
+    downloads.fetch(f"{server.url}/whole", tmp_path / "other", SHA256)  # nobody watches any more
+    first, *updates = noted.told
+    assert first == ("fetch file", len(CONTENT), 1000)
+    assert [done for done, _ in updates] == sorted({done for done, _ in updates})
+    assert updates[-1] == (len(CONTENT), "5 MiB")
 
 
 def test_offline_nothing_is_asked_for(server, tmp_path, monkeypatch):

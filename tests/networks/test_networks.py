@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import nn
+from torchcfm.models.unet.unet import UNetModel
 
 from fmbench.errors import FmbenchError
 from fmbench.networks.mlp import ResidualMLP
@@ -11,6 +14,7 @@ from fmbench.networks.unet import UNet
 from fmbench.registry.discovery import load_plugins
 from fmbench.solvers.nfe import Count, CountedNetwork, counted
 
+SMALL = {"channels": 8, "multipliers": "1,2", "layers": 1, "attention": "", "dropout": 0.0}
 NETWORKS = [spec.name for spec in load_plugins(environ={}).networks]
 
 
@@ -52,23 +56,76 @@ def test_mlp_size_is_that_of_its_layers():
 @pytest.mark.parametrize("shape", [(2,), (1, 8, 6), (1, 9, 9)])
 def test_unet_refuses_what_it_cannot_halve(shape):
     with pytest.raises(FmbenchError, match="needs square images with a side divisible by 2"):
-        UNet(shape, channels=4, levels=2, layers=1, attention=False, dropout=0.0)
+        UNet(shape, **{**SMALL, "channels": 4})
 
 
 @pytest.mark.parametrize("channels", [4, 5, 9, 14, 132, 136])
 def test_unet_takes_any_number_of_channels(channels):
-    try_network("unet", UNet((1, 8, 8), channels=channels, levels=2, layers=1, attention=False, dropout=0.0), (1, 8, 8))
+    try_network("unet", UNet((1, 8, 8), **{**SMALL, "channels": channels}), (1, 8, 8))
 
 
 @pytest.mark.parametrize(("channels", "groups"), [(32, 8), (128, 32), (36, 9), (132, 22), (10, 2)])
 def test_unet_normalises_in_as_many_groups_as_divide_its_channels(channels, groups):
-    network = UNet((1, 8, 8), channels=channels, levels=2, layers=1, attention=False, dropout=0.0)
+    network = UNet((1, 8, 8), **{**SMALL, "channels": channels})
     assert {part.num_groups for part in network.modules() if isinstance(part, nn.GroupNorm)} == {groups}
 
 
-def test_unet_with_attention_and_three_levels(generator):
-    network = UNet((1, 8, 8), channels=8, levels=3, layers=1, attention=True, dropout=0.0)
+def test_unet_attends_at_the_sides_that_are_named_and_in_the_middle(generator):
+    network = UNet((1, 8, 8), **{**SMALL, "multipliers": "1,2,2", "attention": "4,2"})
     assert network(torch.rand(2), torch.randn(2, 1, 8, 8, generator=generator)).shape == (2, 1, 8, 8)
+    down, middle, up = network.model.down_blocks, network.model.mid_block, network.model.up_blocks
+    assert [hasattr(block, "attentions") for block in down] == [False, True, True]
+    assert [hasattr(block, "attentions") for block in up] == [True, True, False]
+    assert middle.attentions[0] is not None
+    assert UNet((1, 8, 8), **SMALL).model.mid_block.attentions[0] is None
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "multipliers", "layers", "attention"),
+    [
+        (32, 128, "1,2,2,2", 2, "16"),
+        (32, 256, "1,2,2,2", 3, "16,8"),
+        (64, 192, "1,2,3,4", 3, "32,16,8"),
+    ],
+)
+def test_unet_has_the_weights_of_the_one_of_dhariwal_and_nichol(side, channels, multipliers, layers, attention):
+    """Theirs as torchcfm ships it, without resampling blocks and scales by the time."""
+    sizes = [int(text) for text in attention.split(",")]
+    with torch.device("meta"):
+        peer = UNetModel(
+            side,
+            3,
+            channels,
+            3,
+            layers,
+            tuple(side // one for one in sizes),
+            channel_mult=tuple(map(int, multipliers.split(","))),
+            num_head_channels=64,
+        )
+        own = UNet(
+            (3, side, side),
+            channels=channels,
+            multipliers=multipliers,
+            layers=layers,
+            attention=attention,
+            dropout=0.0,
+        )
+    assert sum(one.numel() for one in own.parameters()) == sum(one.numel() for one in peer.parameters())
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"multipliers": "1,a"}, "needs network.multipliers as whole numbers with commas, as 16,8, not '1,a'"),
+        ({"multipliers": "1,0"}, "needs network.multipliers as whole numbers"),
+        ({"attention": "8;4"}, "needs network.attention as whole numbers"),
+        ({"multipliers": ""}, "needs one of network.multipliers at least"),
+        ({"attention": "16"}, "has the sides 8, 4 on such images: there is none of network.attention = 16"),
+    ],
+)
+def test_unet_says_which_list_is_wrong(options, text):
+    with pytest.raises(FmbenchError, match=re.escape(text)):
+        UNet((1, 8, 8), **{**SMALL, **options})
 
 
 class TestCounter:

@@ -31,7 +31,7 @@ def plugins():
             "options.glow: levels = 4: both sides of an image must be multiples of 16, not data of shape (1, 8, 8)",
         ),
         (
-            {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.levels=5"]},
+            {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.multipliers=1,2,2,2,2"]},
             "network.name = 'unet': needs square images with a side divisible by 16, not data of shape (1, 8, 8)",
         ),
         (
@@ -63,7 +63,7 @@ def test_it_is_one_line(plugins, said, text):
             "dataset": "unknown",
             "assignments": ["options.glow.levels=9"],
         },  # found out when it is built
-        {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.levels=4"]},
+        {"methods": ["fm-ot"], "assignments": ["network.name=unet", "network.multipliers=1,2,2,2"]},
         {"methods": ["i-cfm"], "dataset": "moons", "assignments": ["options.i-cfm.source=8gaussians"]},
         {"methods": ["i-cfm"], "dataset": "somewhere", "assignments": ["options.i-cfm.source=moons"]},
     ],

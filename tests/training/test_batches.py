@@ -9,7 +9,7 @@ import torch
 
 from fmbench.api import TwoSidedMethod, couplings
 from fmbench.data.digits import digits
-from fmbench.errors import SolverError
+from fmbench.errors import FmbenchError, SolverError
 from fmbench.execution import Execution
 from fmbench.progress import Silent
 from fmbench.registry.discovery import load_plugins
@@ -85,6 +85,43 @@ def test_a_fault_of_a_later_batch_is_met_at_its_own_step():
         batches[2]
     assert torch.equal(batches[3].pairs[0], plain[3].x)
     assert torch.equal(batches[1].x, plain[1].x)  # also out of turn
+
+
+class TestFlips:
+    def drawn(self, companions=0, **said):
+        batches = Batches(digits(), 400, 0, torch.device("cpu"), companions, **said)
+        return [batches[step] for step in (0, 1)]
+
+    def test_half_of_the_images_are_mirrored_left_to_right_and_nothing_else(self):
+        plain, flipped = self.drawn(), self.drawn(flips=True)
+        for one, other in zip(plain, flipped, strict=True):
+            same = (one.x == other.x).flatten(1).all(1)
+            mirrored = (one.x.flip(3) == other.x).flatten(1).all(1)
+            assert (same ^ mirrored).all()
+            assert float(mirrored.float().mean()) == pytest.approx(0.5, abs=0.1)
+            assert torch.equal(one.labels, other.labels)
+
+    def test_companions_are_mirrored_too(self):
+        plain, flipped = self.drawn(2)[0].companions, self.drawn(2, flips=True)[0].companions
+        levels = digits().transform.decode
+        same = (levels(plain) == levels(flipped)).flatten(1).all(1)
+        assert 0.3 < float(same.float().mean()) < 0.7
+
+    def test_training_reads_the_option_and_points_have_no_left(self, tmp_path):
+        losses = [
+            trained(tmp_path / said, "fm-ot", f"train.flips={said}").training().final_loss for said in ("true", "false")
+        ]
+        assert losses[0] != losses[1]
+        with pytest.raises(FmbenchError, match=r"train\.flips = true: moons is vector data, which have no left"):
+            tiny_plan("train.flips=true", methods=["fm-ot"], dataset="moons")
+
+    def test_it_is_part_of_a_run_where_it_is_true_alone(self):
+        plain, said, flipped = (
+            tiny_plan(*more, methods=["fm-ot"])[0].training
+            for more in ((), ("train.flips=false",), ("train.flips=true",))
+        )
+        assert plain.id == said.id != flipped.id
+        assert "flips" not in plain.model_dump()["train"]
 
 
 def test_only_what_says_so_is_solved_ahead():

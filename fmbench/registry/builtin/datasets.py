@@ -8,6 +8,8 @@ from fmbench.registry.hooks import hookimpl
 from fmbench.registry.specs import DatasetSpec, Option, Scalar
 
 NO_TERMS = "its authors state no terms"
+NON_COMMERCIAL = "non-commercial use only"
+IMAGENET_TERMS = "non-commercial research and education only"
 
 PLANAR_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 4000,
@@ -28,6 +30,13 @@ GREY_28_BUDGET: Mapping[str, Scalar] = {
     "nll.batch_size": 250,
 }
 
+PICTURES: Mapping[str, Option] = {  # how a user's own pictures become squares of one size
+    "size": Option(default=0, ge=0, help="side to shrink them to; 0: they are square and alike"),
+    "crop": Option(default="center", choices=("center", "none"), help="what of one that is not square"),
+    "colour": Option(default="auto", choices=("auto", "grey", "rgb"), help="auto: grey where all are"),
+    "test_every": Option(default=10, ge=2, help="every 10th is held out, but of splits train and test"),
+}
+
 COLOUR_32_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 20_000,
     "train.batch_size": 128,
@@ -36,11 +45,18 @@ COLOUR_32_BUDGET: Mapping[str, Scalar] = {
     "train.ema": 0.9999,
     "network.name": "unet",
     "network.channels": 128,
-    "network.levels": 3,
+    "network.multipliers": "1,2,2",
     "network.layers": 2,
-    "network.attention": True,
+    "network.attention": "8",
     "network.dropout": 0.1,
     "nll.batch_size": 250,
+}
+
+COLOUR_64_BUDGET: Mapping[str, Scalar] = {
+    **COLOUR_32_BUDGET,
+    "network.multipliers": "1,2,2,2",
+    "nll.batch_size": 50,
+    "sampler.batch_size": 64,
 }
 
 
@@ -57,17 +73,17 @@ def planar(name: str, function: str, summary: str) -> DatasetSpec:
     )
 
 
-def colours(name: str, module: str, classes: int, summary: str, licence: str) -> DatasetSpec:
-    """A set of 32 x 32 colour pictures, which is fetched."""
+def colours(name: str, module: str, classes: int, summary: str, licence: str, side: int = 32) -> DatasetSpec:
+    """A published set of colour pictures."""
     return DatasetSpec(
         name,
         f"fmbench.data.{module}:{name}",
-        summary=f"{summary}; {classes} classes; fetched if not here",
+        summary=f"{summary}; {classes} classes" if classes else summary,
         kind="image",
         classes=classes,
-        shape=(3, 32, 32),
+        shape=(3, side, side),
         licence=licence,
-        budget=COLOUR_32_BUDGET,
+        budget=COLOUR_32_BUDGET if side == 32 else COLOUR_64_BUDGET,
     )
 
 
@@ -109,7 +125,10 @@ def fmbench_datasets() -> list[DatasetSpec]:
         ),
         colours("cifar10", "cifar", 10, "60 000 colour pictures, 32x32, 256 levels; 50 000 train", NO_TERMS),
         colours("cifar100", "cifar", 100, "60 000 colour pictures, 32x32, 256 levels; 50 000 train", NO_TERMS),
-        colours("svhn", "svhn", 10, "99 289 house numbers in colour, 32x32; 73 257 train", "non-commercial use only"),
+        colours("imagenet32", "imagenet", 1000, "ImageNet at 32x32; 1 281 167 train, 50 000 test", IMAGENET_TERMS),
+        colours("imagenet64", "imagenet", 1000, "ImageNet at 64x64; 1 281 167 train, 50 000 test", IMAGENET_TERMS, 64),
+        colours("celeba64", "celeba", 0, "faces at 64x64; 162 770 train, 19 962 test", NON_COMMERCIAL, 64),
+        colours("svhn", "svhn", 10, "99 289 house numbers in colour, 32x32; 73 257 train", NON_COMMERCIAL),
         DatasetSpec(
             "images",
             "fmbench.data.images:images",
@@ -118,12 +137,35 @@ def fmbench_datasets() -> list[DatasetSpec]:
             licence="yours",
             options={
                 "path": Option(default="", required=True, help="folder or zip file of pictures (PNG, JPEG, WebP, BMP)"),
-                "size": Option(default=0, ge=0, help="side to shrink them to; 0: they are square and alike"),
-                "crop": Option(default="center", choices=("center", "none"), help="what of one that is not square"),
-                "colour": Option(default="auto", choices=("auto", "grey", "rgb"), help="auto: grey where all are"),
-                "test_every": Option(default=10, ge=2, help="every 10th is held out, but of folders train and test"),
+                **PICTURES,
             },
             budget=GREY_28_BUDGET,
+        ),
+        DatasetSpec(
+            "hf",
+            "fmbench.data.hub:hf",
+            summary="pictures by Hugging Face's datasets: --set data.hf.path=user/name, or ./folder",
+            kind="image",
+            licence="the dataset's own",
+            options={
+                "path": Option(default="", required=True, help="a name on the hub, as user/name, or a folder, as ./it"),
+                "config": Option(default="", help="which of its configurations, where it has several"),
+                "column": Option(default="", help="that has the pictures, where several do"),
+                **PICTURES,
+            },
+            budget=GREY_28_BUDGET,
+        ),
+        DatasetSpec(
+            "table",
+            "fmbench.data.table:table",
+            summary="your own numbers: --set data.table.path=FILE.csv, or .parquet",
+            licence="yours",
+            options={
+                "path": Option(default="", required=True, help="a .csv file, names in its first line, or a .parquet"),
+                "columns": Option(default="", help="names of those to model, with commas; all if not given"),
+                "test_every": Option(default=10, ge=2, help="every 10th row is held out"),
+            },
+            budget=PLANAR_BUDGET,
         ),
         planar("8gaussians", "eight_gaussians", "eight Gaussians on a circle"),
         planar("checkerboard", "checkerboard", "uniform on the dark cells of a checkerboard"),

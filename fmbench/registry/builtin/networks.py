@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 from fmbench.registry.hooks import hookimpl
-from fmbench.registry.specs import NetworkSpec, Option, Options, Shape
+from fmbench.registry.specs import NetworkSpec, Option, Options, Scalar, Shape
+
+
+def numbers_of(text: Scalar) -> list[int]:
+    """Whole numbers above zero with commas between them: "1,2,2" is [1, 2, 2], and "" is [].
+
+    Raises:
+        ValueError: it is no such list.
+    """
+    numbers = [int(part) for part in str(text).split(",")] if text else []
+    if any(number < 1 for number in numbers):
+        raise ValueError(text)
+    return numbers
 
 
 def unet_misfit(options: Options, shape: Shape) -> str:
-    """Why the U-Net cannot be built: its images are square, and each level but the first halves their side."""
-    needed = 2 ** (int(options["levels"]) - 1)
-    if len(shape) == 3 and shape[1] == shape[2] and shape[1] % needed == 0:
-        return ""
-    return (
-        f"needs square images with a side divisible by {needed}, not data of shape {shape}; choose network.name=mlp or "
-        "fewer network.levels"
-    )
+    """Why the U-Net cannot be built: its images are square, and each resolution but the first halves their side."""
+    lists = {}
+    for key in ("multipliers", "attention"):
+        try:
+            lists[key] = numbers_of(options[key])
+        except ValueError:
+            return f"needs network.{key} as whole numbers with commas, as 16,8, not {options[key]!r}"
+    levels = len(lists["multipliers"])
+    if not levels:
+        return "needs one of network.multipliers at least, as 1,2,2"
+    needed = 2 ** (levels - 1)
+    if len(shape) != 3 or shape[1] != shape[2] or shape[1] % needed:
+        return (
+            f"needs square images with a side divisible by {needed}, not data of shape {shape}; choose "
+            "network.name=mlp, or fewer network.multipliers"
+        )
+    sides = [shape[1] >> level for level in range(levels)]
+    for side in lists["attention"]:
+        if side not in sides:
+            known = ", ".join(map(str, sides))
+            return f"has the sides {known} on such images: there is none of network.attention = {side}"
+    return ""
 
 
 def dit_misfit(options: Options, shape: Shape) -> str:
@@ -55,10 +81,10 @@ def fmbench_networks() -> list[NetworkSpec]:
             two_times=True,
             misfit=unet_misfit,
             options={
-                "channels": Option(default=32, ge=4, help="channels at full resolution"),
-                "levels": Option(default=2, ge=1, help="resolutions"),
+                "channels": Option(default=32, ge=4, help="channels, times the multipliers"),
+                "multipliers": Option(default="1,2", help="of the channels, one per resolution"),
                 "layers": Option(default=1, ge=1, help="residual blocks at each resolution"),
-                "attention": Option(default=False, help="self-attention at the lowest resolution"),
+                "attention": Option(default="", help="sides, in pixels, at which there is self-attention, as 16,8"),
                 "dropout": Option(default=0.0, ge=0, lt=1, help="probability of dropping a feature"),
             },
         ),
