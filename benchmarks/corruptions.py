@@ -1,7 +1,7 @@
 """What the Frechet distance sees: python benchmarks/corruptions.py. Prints a Markdown table a dataset.
 
-Each row is the distance of so many real images, spoilt in one way, to the training split. Fashion-MNIST is left out
-where its files are not on the machine.
+Each row is the distance of so many real images, spoilt in one way, to the training split. Data whose files are not on
+the machine are left out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from fmbench.data import fashion_mnist
+from fmbench.data import earth, fashion_mnist
 from fmbench.data.base import Dataset
 from fmbench.metrics.features import Features, sufficient
 from fmbench.metrics.frechet import frechet_distance
@@ -52,16 +52,17 @@ def corruptions(dataset: Dataset) -> Mapping[str, Tensor]:
     generator = torch.Generator().manual_seed(SEED)
     test, labels, top = dataset.test, dataset.test_labels, int(dataset.train.max())
     # Evenly among the classes, as the held-out images are: a random choice is further from the whole by its classes.
-    by_class = torch.argsort(dataset.train_labels, stable=True)
-    copied = by_class[torch.linspace(0, len(by_class) - 1, len(test)).long()]
+    n = len(dataset.train)
+    in_order = torch.arange(n) if labels is None else torch.argsort(dataset.train_labels, stable=True)
+    copied = in_order[torch.linspace(0, n - 1, len(test)).long()]
+    dropped = {} if labels is None else {"one class of ten": test[labels >= 1], "five classes": test[labels >= 5]}
     return {
         "none (the floor)": test,
         "copies of training images": dataset.train[copied],
         "noise, σ = 0.1": noisy(test, 0.1, top, generator),
         "noise, σ = 0.3": noisy(test, 0.3, top, generator),
         "3 × 3 blur": blurred(test, top),
-        "one class of ten dropped": test[labels >= 1],
-        "five classes dropped": test[labels >= 5],
+        **{f"{what} dropped": images for what, images in dropped.items()},
         "a Gaussian of the training pixels": gaussian(dataset.train, len(test), top, generator),
     }
 
@@ -87,4 +88,5 @@ def table(name: str) -> str:
 
 
 if __name__ == "__main__":
-    print("\n\n".join(table(name) for name in ("digits", *(["fashion-mnist"] if fashion_mnist.present() else []))))
+    here = {"digits": True, "fashion-mnist": fashion_mnist.SOURCE.present, "earth32": earth.SOURCE.present}
+    print("\n\n".join(table(name) for name, present in here.items() if present))

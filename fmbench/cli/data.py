@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fmbench.data.base import Dataset
     from fmbench.registry.specs import DatasetSpec, Scalar
 
-POINTS = 2000  # of a split that a picture may need
+IMAGES, POINTS = 64, 2000  # of a split that are drawn
 FEW = 20  # classes whose sizes are told one by one
 
 
@@ -38,7 +38,7 @@ def command(
     plugin: Plugin = None,
     _offline: Offline = False,
 ) -> None:
-    """Fetch and prepare a dataset, say what it is and where it lies, and draw the first points of its splits."""
+    """Fetch and prepare a dataset, say what it is and where it lies, and draw some of each split."""
     # Here, so that --help does not wait for torch.
     from fmbench.report.figures.style import check_suffix, save
 
@@ -59,7 +59,7 @@ def command(
         told.add_row(Text(label), Text(fact))
     Console(highlight=False).print(told)
     path = output or Path(f"data-{name}.png")
-    save(splits(name, *(shown(dataset, split[:POINTS]) for split in (dataset.train, dataset.test))), path)
+    save(splits(name, *(shown(dataset, split) for split in (dataset.train, dataset.test))), path)
     typer.echo(f"wrote {path}")
 
 
@@ -83,10 +83,12 @@ def options_of(spec: DatasetSpec, assignments: list[str]) -> dict[str, Scalar]:
     return chosen.options
 
 
-def shown(dataset: Dataset, points: Tensor) -> np.ndarray:
-    """Images as they are, coordinates in the units of the models, which are alike."""
+def shown(dataset: Dataset, split: Tensor) -> np.ndarray:
+    """Some of a split, from all over it: images as they are, coordinates in the units of the models."""
     import torch
 
+    most = IMAGES if dataset.discrete else POINTS
+    points = split[torch.linspace(0, len(split) - 1, min(most, len(split))).long()]
     raw = points if dataset.discrete else dataset.transform.encode(points, torch.Generator())
     return raw.numpy()
 

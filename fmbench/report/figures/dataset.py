@@ -1,4 +1,4 @@
-"""What data look like: the first points of both splits."""
+"""What data look like: some of both splits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def splits(name: str, train: np.ndarray, test: np.ndarray) -> Figure:
-    """The first points of each split, beside each other.
+    """Points of each split, beside each other.
 
     Args:
         name: of the dataset.
@@ -29,7 +29,7 @@ def splits(name: str, train: np.ndarray, test: np.ndarray) -> Figure:
             axis.set_title(split, fontsize=SMALL, pad=2)
         if points:
             share_limits(axes, shown)
-        caption(picture, f"{name}: the first {'points' if points else 'images'} of each split{seen(train)}.")
+        caption(picture, f"{name}: {'points' if points else 'images'} of each split{seen(train)}.")
     return picture
 
 
