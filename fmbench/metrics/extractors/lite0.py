@@ -135,15 +135,16 @@ class Lite0Features(Extractor):
         Unavailable: they are not here.
     """
 
-    batch_size = 64
-
     def __init__(self, device: torch.device) -> None:
         if not SOURCE.present:
             raise Unavailable(f"no weights of lite0: {SOURCE.hint}")
         super().__init__("lite0", EXTRACTORS["lite0"], None, 256, device)
+        # On a CPU more images at once take longer each: their activations are fresh memory every time.
+        self.batch_size = 64 if device.type == "cuda" else 8
         self.network = Lite0()
         self.network.take(torch.load(SOURCE.file(FILE), map_location="cpu", weights_only=True))
-        self.network.to(device).eval()
+        # Depthwise convolutions are five times as fast on a CPU with the channels innermost.
+        self.network.to(device, memory_format=torch.channels_last).eval()
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 320), of the images at 224 x 224 by bicubic interpolation."""
