@@ -144,7 +144,7 @@ class Lite0Features(Extractor):
         self.network = Lite0()
         self.network.take(torch.load(SOURCE.file(FILE), map_location="cpu", weights_only=True))
         # Depthwise convolutions are five times as fast on a CPU with the channels innermost.
-        self.network.to(device, memory_format=torch.channels_last).eval()
+        self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 320), of the images at 224 x 224 by bicubic interpolation."""
