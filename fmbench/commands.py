@@ -17,7 +17,7 @@ from fmbench.registry.specs import Scalar
 from fmbench.report import table as tables
 from fmbench.report.table import Row
 from fmbench.request import files, grid, resolution, sweeps
-from fmbench.request.configuration import Scope, Settings, configuration, settings
+from fmbench.request.configuration import Scope, Settings, configuration, of_task, settings
 from fmbench.request.schema import RunRequest
 from fmbench.scheduling.dispatch import PlannedRun, run_all
 from fmbench.scheduling.monitor import GridMonitor
@@ -49,6 +49,7 @@ def plan(
     metrics: Sequence[str] | None = None,
     assignments: Sequence[str] = (),
     sweep: Sequence[str] = (),
+    task: str | None = None,
 ) -> grid.Grid:
     """The runs that a configuration and what is said on top of it ask for.
 
@@ -61,6 +62,7 @@ def plan(
         metrics: names, instead of the configuration's.
         assignments: "key=value", as `--set` takes them.
         sweep: "key=value,value", as `--sweep` takes them; over the configuration's values of the same key.
+        task: what is to be done with the datasets, as "sr"; None for drawing points like theirs.
 
     Raises:
         FmbenchError: a name, key or value that makes no sense.
@@ -68,7 +70,10 @@ def plan(
     tree = files.read_config(config or files.DEFAULT_CONFIG)
     chosen = {"methods": methods, "dataset": dataset, "seeds": seeds, "metrics": metrics}
     tree = files.merge(tree, {key: value for key, value in chosen.items() if value is not None})
-    assigned = files.of_dataset(files.assigned(assignments), tree.get("dataset", Scope.model_fields["dataset"].default))
+    tree.setdefault("dataset", Scope.model_fields["dataset"].default)
+    if task is not None:
+        tree["dataset"] = of_task(tree["dataset"], task, plugins)
+    assigned = files.of_dataset(files.assigned(assignments), tree["dataset"])
     tree = files.merge(tree, assigned)
     swept = {**sweeps.of(tree), **sweeps.parse(sweep)}
     sweeps.refuse_set(swept, assigned)

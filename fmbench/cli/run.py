@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 def command(
     methods: Annotated[str | None, typer.Option(help="Comma-separated names; see `fmbench list methods`.")] = None,
     dataset: Datasets = None,
+    task: Annotated[
+        str | None, typer.Option(help="sr: draw each image beside its small version (super-resolution).")
+    ] = None,
     config: Annotated[str | None, typer.Option(help="A YAML file, or the name of a shipped configuration.")] = None,
     set_: Set = None,
     sweep: Annotated[
@@ -109,6 +112,7 @@ def command(
         metrics=chosen(metrics),
         assignments=set_ or [],
         sweep=sweep or [],
+        task=task,
     )
     for note in runs.notes:
         console.print(note, markup=False, soft_wrap=True)

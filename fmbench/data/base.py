@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -117,6 +118,8 @@ class Dataset:
         train_labels: (n,), int64, or None.
         test_labels: likewise.
         density: the law the data was drawn from, where it is known.
+        given: of pair data: makes of raw points, (n, *shape), what is given beside them, (n, channels, height, width),
+            float32, about as large as points in model space.
         where: it lies, for people: a folder or a file; "" where it is made anew each time.
     """
 
@@ -127,12 +130,18 @@ class Dataset:
     train_labels: Tensor | None = None
     test_labels: Tensor | None = None
     density: Density | None = None
+    given: Callable[[Tensor], Tensor] | None = None
     where: str = ""
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of one point: (channels, height, width) or (d,)."""
         return tuple(self.train.shape[1:])
+
+    @property
+    def given_shape(self) -> tuple[int, ...]:
+        """Shape of what is given beside one point; () where nothing is."""
+        return () if self.given is None else tuple(self.given(self.train[:1]).shape[1:])
 
     @property
     def dimension(self) -> int:

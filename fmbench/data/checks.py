@@ -16,7 +16,8 @@ from fmbench.data.base import Dataset, Density
 from fmbench.errors import ContractError, found
 from fmbench.registry.specs import DatasetSpec, Scalar
 
-RANKS = {"image": ("(n, channels, height, width)", 4), "vector": ("(n, d)", 2)}
+IMAGES = ("(n, channels, height, width)", 4)
+RANKS = {"image": IMAGES, "pair": IMAGES, "vector": ("(n, d)", 2)}
 CHANNELS = (1, 3, 4)  # of an image whose last dimension may be its first
 LEAST = 2  # points of a split, for a spread
 TRIED = 256  # points that are encoded and decoded
@@ -67,6 +68,7 @@ def problems(dataset: Dataset, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
         yield from of_transform(field, getattr(dataset, field), dataset)
         yield from of_labels(f"{field}_labels", len(getattr(dataset, field)), dataset, spec)
     yield from of_jacobian(dataset)
+    yield from of_given(dataset, spec)
     if spec.known_density and dataset.density is None:
         yield "density", "is missing, and the spec says known_density=True"
     if dataset.density is not None:
@@ -80,7 +82,7 @@ def of_split(field: str, points: Any, spec: DatasetSpec) -> Iterator[tuple[str, 
     shape, rank = RANKS[spec.kind]
     if points.ndim != rank:
         yield field, f"has shape {tuple(points.shape)}: {spec.kind} data are {shape}"
-    if spec.kind == "image" and points.shape[3] in CHANNELS and points.shape[1] not in CHANNELS:
+    if spec.of_images and points.shape[3] in CHANNELS and points.shape[1] not in CHANNELS:
         yield (
             field,
             f"has shape {tuple(points.shape)}, which looks like (n, height, width, channels): it must be {shape}",
@@ -129,6 +131,17 @@ def of_labels(field: str, n: int, dataset: Dataset, spec: DatasetSpec) -> Iterat
             field,
             f"go from {least_and_most(labels)}: with classes={spec.classes} they go from 0 to {spec.classes - 1}",
         )
+
+
+def of_given(dataset: Dataset, spec: DatasetSpec) -> Iterator[tuple[str, str]]:
+    """Whether there is something given beside each point where the spec says so, and of what form."""
+    if (dataset.given is None) == (spec.kind == "pair"):
+        yield "given", f"is {'missing' if dataset.given is None else 'there'}, and the spec says kind={spec.kind!r}"
+    if dataset.given is None:
+        return
+    beside = dataset.given(dataset.train[:LEAST])
+    if not isinstance(beside, Tensor) or beside.dtype != torch.float32 or beside.ndim != 4 or len(beside) != LEAST:
+        yield "given", f"makes {found(beside)} of {LEAST} points: it must be torch.float32 of shape {IMAGES[0]}"
 
 
 def of_jacobian(dataset: Dataset) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,6 +56,7 @@ class Task:
             none.
         classes: number of classes to condition on; 0 for unconditional training.
         label_dropout: share of the labels of a batch that conditional training replaces by "no class".
+        given: shape of the image that is given beside each point of pair data, (channels, height, width); () for none.
         sampler: finds a sampler's function by name; by default among those that fmbench ships.
         dataset: loads a dataset by name, with its default options; by default one that fmbench ships.
     """
@@ -66,6 +68,7 @@ class Task:
     bounds: tuple[float, float] | None = None
     classes: int = 0
     label_dropout: float = 0.1
+    given: tuple[int, ...] = ()
     sampler: Callable[[str], SampleFunction] = lambda name: named(fmbench_samplers(), name).load()
     dataset: Callable[[str], Dataset] = lambda name: load_dataset(named(fmbench_datasets(), name))
 
@@ -77,8 +80,9 @@ class Task:
     def build_network(self, times: int = 1) -> CountedNetwork:
         """The shared network, freshly initialised: (t, x) -> output shaped as x, t (n,) or (1,); calls are counted.
 
-        With classes it takes labels too: (t, x, labels). With times=2 it takes a second time: (t, x, r=r), r shaped as
-        t, and is the diagonal r = t where none is given. The second time has no effect before the first step.
+        With classes it takes labels too, (t, x, labels), and of pair data what is given, (t, x, given). With times=2 it
+        takes a second time: (t, x, r=r), r shaped as t, and is the diagonal r = t where none is given. The second time
+        has no effect before the first step.
 
         Raises:
             FmbenchError: the run's network takes no second time.
@@ -105,7 +109,8 @@ class Batch:
 
     Args:
         x: (n, *shape), model space, float32; levels are already dequantised.
-        labels: (n,), int64, where the data has any.
+        labels: what the points may be conditioned on: of classes (n,), int64, where the data has any; of pair data what
+            is given beside them, (n, *task.given).
         companions: (m, *shape), points of the batches to come, for methods that ask for them.
         generator: the only source of randomness that a loss may use; it makes a step repeatable.
         rows: of the n points those that are this process's to compute, all by default; see `Method.shares_batch`.
@@ -186,6 +191,16 @@ class Method(nn.Module, ABC):
     def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
+        self.given: Tensor | None = None
+
+    @contextmanager
+    def beside(self, given: Tensor) -> Iterator[None]:
+        """Within, a point of pair data is drawn beside each of these images, `self.given`, (n, *task.given)."""
+        self.given = given
+        try:
+            yield
+        finally:
+            self.given = None
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -58,7 +58,8 @@ class GaussianPathMethod(Readable, CoupledMethod):
     output multiplied by that of the predicted quantity.
 
     Where the task has classes, the network is trained on labels of which some are replaced by "no class" (Ho and
-    Salimans 2022, algorithm 1); densities are those of "no class", samples those of classes drawn uniformly.
+    Salimans 2022, algorithm 1); densities are those of "no class", samples those of classes drawn uniformly. Of pair
+    data it sees what is given, in training and while samples are drawn beside it.
 
     Args:
         task: the shape and scale of the data, and the shared network.
@@ -114,6 +115,8 @@ class GaussianPathMethod(Readable, CoupledMethod):
         """The network's answer at (t, x) for labels (n,), or for "no class"; beside an end where it says nothing."""
         if labels is None and self.task.classes:
             labels = torch.full((len(x),), self.task.classes, device=x.device)
+        if self.task.given:
+            labels = self.given
         t = torch.as_tensor(t, dtype=torch.float64, device=x.device).clamp(*self.readable)
         c = self.path.coefficients(t, x)
         p = self.precondition(c)
@@ -154,7 +157,9 @@ class GaussianPathMethod(Readable, CoupledMethod):
         return self.task.sampler(settings.name)(guided, noise, settings, generator)
 
     def _training_labels(self, batch: Batch) -> Tensor | None:
-        """The labels of the rows to compute, some hidden; drawn for the whole batch."""
+        """The labels of the rows to compute, some hidden; drawn for the whole batch. Of pair data what is given."""
+        if self.task.given and batch.labels is not None:
+            return batch.mine(batch.labels)
         if not self.task.classes or batch.labels is None:
             return None
         u = torch.rand(len(batch.x), generator=batch.generator, device=batch.x.device)

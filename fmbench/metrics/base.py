@@ -6,6 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -193,7 +194,7 @@ class Evaluation:
         for batch in range(-(-wanted // size)):
             # The first set keeps the streams that single sets had.
             generator = self.stream("sample", batch) if index == 0 else self.stream("sample", batch, "set", index)
-            with counted(method) as count:
+            with self._beside(method, batch, size), counted(method) as count:
                 x = method.sample(size, sampler, generator)
             check_samples(x, (size, *self.dataset.shape), self.method_spec.name, sampler.name)
             parts.append(self.dataset.transform.decode(x.double()).cpu())
@@ -202,6 +203,13 @@ class Evaluation:
             self.progress.update(min(wanted, (batch + 1) * size), f"{nfe[-1]:.0f} NFE")
         seconds = time.perf_counter() - begun
         return Samples(torch.cat(parts)[:wanted], nfe, total, seconds, provenance.peak_memory(str(self.device)))
+
+    def _beside(self, method: Method, batch: int, size: int) -> AbstractContextManager[None]:
+        """Of pair data: the images of a batch of samples, which are those of the test points, again from the first."""
+        if self.dataset.given is None:
+            return nullcontext()
+        rows = torch.arange(batch * size, (batch + 1) * size) % len(self.dataset.test)
+        return method.beside(self.dataset.given(self.dataset.test[rows]).to(self.device))
 
     def flow(self) -> FlowMethod:
         """The method, for metrics that follow its velocity from points of its source.

@@ -84,7 +84,7 @@ class LearningCurve(Metric):
 
 def measure_of(evaluation: Evaluation, extractor: str) -> tuple[str, Callable[[Samples], float]]:
     """The distance of samples to the data: FID of images, W2 of points to held-out ones; its name and the function."""
-    if evaluation.dataset_spec.kind == "image":
+    if evaluation.dataset_spec.of_images:
         features = evaluation.features(extractor)
 
         def fid(samples: Samples) -> float:

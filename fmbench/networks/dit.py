@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
+from fmbench.networks.given import joined, widened
 from fmbench.networks.mlp import SecondTime, TimeEmbedding
 from fmbench.registry.builtin.networks import dit_misfit
 
@@ -66,6 +67,7 @@ class DiT(nn.Module):
         heads: of the attention.
         classes: number of classes to condition on; one more label means "no class".
         times: 2 for a second time r.
+        given: shape of the image given beside each point of pair data; () for none.
 
     Raises:
         FmbenchError: the data are not such images, or the width does not fit.
@@ -83,18 +85,19 @@ class DiT(nn.Module):
         heads: int,
         classes: int = 0,
         times: int = 1,
+        given: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         misfit = dit_misfit({"patch": patch, "width": width, "heads": heads}, shape)
         if misfit:
             raise FmbenchError(f"network.name = 'dit': {misfit}")
-        self.patch = patch
+        self.patch, self.given = patch, given
         self.grid = shape[1] // patch, shape[2] // patch
         numbers = shape[0] * patch**2
         self.register_buffer("positions", sinusoids(self.grid, width), persistent=False)
         self.time = TimeEmbedding(width)
         self.label = nn.Embedding(classes + 1, width) if classes else None
-        self.first = nn.Linear(numbers, width)
+        self.first = nn.Linear(widened(shape, given)[0] * patch**2, width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(depth))
         self.norm = nn.LayerNorm(width, elementwise_affine=False)
         self.modulation = zeroed(nn.Linear(width, 2 * width))
@@ -102,13 +105,13 @@ class DiT(nn.Module):
         self.second = SecondTime(width) if times == 2 else None  # drawn last: the others are as with one time
 
     def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None, r: Tensor | None = None) -> Tensor:
-        """The output, shaped as x, at times t (and r) of shape (n,) or (1,), x (n, *shape), labels (n,)."""
+        """The output, shaped as x (n, *shape), at times t (and r), (n,) or (1,), for labels (n,) or what is given."""
         condition = self.time(t)
         if self.label is not None:
             condition = condition + self.label(labels)
         if self.second is not None:
             condition = condition + self.second(t if r is None else r)
-        h = self.first(self.cut(x)) + self.positions
+        h = self.first(self.cut(joined(x, labels) if self.given else x)) + self.positions
         for block in self.blocks:
             h = block(h, condition)
         shift, scale = self.modulation(condition)[:, None].chunk(2, dim=2)

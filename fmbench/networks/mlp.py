@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from fmbench.networks.given import joined, widened
+
 TIME_SCALE = 1000.0  # sinusoids are laid out for 0 .. 1000: every network sees 1000 t
 
 
@@ -71,28 +73,37 @@ class ResidualMLP(nn.Module):
         time_width: of the time embedding.
         classes: number of classes to condition on; one more label means "no class".
         times: 2 for a second time r.
+        given: shape of the image given beside each point of pair data; () for none.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], *, width: int, depth: int, time_width: int, classes: int = 0, times: int = 1
+        self,
+        shape: tuple[int, ...],
+        *,
+        width: int,
+        depth: int,
+        time_width: int,
+        classes: int = 0,
+        times: int = 1,
+        given: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
-        dimension = math.prod(shape)
+        dimension, self.given = math.prod(shape), given
         self.time = TimeEmbedding(time_width)
         self.label = nn.Embedding(classes + 1, time_width) if classes else None
-        self.first = nn.Linear(dimension, width)
+        self.first = nn.Linear(math.prod(widened(shape, given)), width)
         self.blocks = nn.ModuleList(Block(width, time_width) for _ in range(depth))
         self.last = nn.Linear(width, dimension)
         self.second = SecondTime(time_width) if times == 2 else None  # drawn last: the others are as with one time
 
     def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None, r: Tensor | None = None) -> Tensor:
-        """The output, shaped as x, at times t (and r) of shape (n,) or (1,), x (n, *shape), labels (n,)."""
+        """The output, shaped as x (n, *shape), at times t (and r), (n,) or (1,), for labels (n,) or what is given."""
         time = self.time(t)
         if self.label is not None:
             time = time + self.label(labels)
         if self.second is not None:
             time = time + self.second(t if r is None else r)
-        h = self.first(x.flatten(1))
+        h = self.first((joined(x, labels) if self.given else x).flatten(1))
         for block in self.blocks:
             h = block(h, time)
         out: Tensor = self.last(h)

@@ -16,8 +16,15 @@ TIMES = {f"({POINTS},)": torch.tensor([0.25, 0.75]), "(1,)": torch.tensor([0.5])
 """What `t` may be: one time per point, or one for all."""
 
 
-def try_network(name: str, network: nn.Module, shape: tuple[int, ...], classes: int = 0, times: int = 1) -> None:
-    """Call a fresh network as (t, x), with labels and a second time where it takes them.
+def try_network(
+    name: str,
+    network: nn.Module,
+    shape: tuple[int, ...],
+    classes: int = 0,
+    times: int = 1,
+    given: tuple[int, ...] = (),
+) -> None:
+    """Call a fresh network as (t, x), with labels, an image that is given, and a second time where it takes them.
 
     It is left as it was, and so is torch's generator.
 
@@ -27,14 +34,18 @@ def try_network(name: str, network: nn.Module, shape: tuple[int, ...], classes: 
         shape: of one point.
         classes: that it was built for; 0 for none.
         times: that it takes.
+        given: shape of the image that is given beside each point; () for none.
 
     Raises:
         ContractError: it fails, gives something else than an output shaped as x, or is random in evaluation mode.
     """
     training = network.training
     with torch.random.fork_rng(devices=()), torch.no_grad():
-        x = torch.randn(POINTS, *shape, generator=torch.Generator().manual_seed(0))
+        generator = torch.Generator().manual_seed(0)
+        x = torch.randn(POINTS, *shape, generator=generator)
         labels = (torch.arange(POINTS) * classes,) if classes else ()
+        if given:
+            labels = (torch.randn(POINTS, *given, generator=generator),)
         network.eval()
         for said, t in TIMES.items():
             second = {"r": t} if times == 2 else {}

@@ -6,6 +6,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 
 from fmbench.errors import FmbenchError
+from fmbench.networks.given import joined, widened
 from fmbench.networks.mlp import TIME_SCALE, SecondTime
 from fmbench.registry.builtin.networks import numbers_of, unet_misfit
 
@@ -22,6 +23,7 @@ class UNet(nn.Module):
         dropout: probability of dropping a feature.
         classes: number of classes to condition on; one more label means "no class".
         times: 2 for a second time r.
+        given: shape of the image given beside each point of pair data; () for none.
 
     Raises:
         FmbenchError: the data are not such images.
@@ -38,6 +40,7 @@ class UNet(nn.Module):
         dropout: float,
         classes: int = 0,
         times: int = 1,
+        given: tuple[int, ...] = (),
     ) -> None:
         super().__init__()
         misfit = unet_misfit({"multipliers": multipliers, "attention": attention}, shape)
@@ -47,7 +50,7 @@ class UNet(nn.Module):
         kinds = ["Attn" if shape[1] >> level in attentive else "" for level in range(len(factors))]
         self.model = UNet2DModel(
             sample_size=shape[1],
-            in_channels=shape[0],
+            in_channels=widened(shape, given)[0],
             out_channels=shape[0],
             block_out_channels=tuple(channels * factor for factor in factors),
             layers_per_block=layers,
@@ -59,12 +62,14 @@ class UNet(nn.Module):
             add_attention=bool(attentive),
             num_class_embeds=classes + 1 if classes else None,
         )
-        self.times = times
+        self.times, self.given = times, given
         if times == 2:  # drawn last: the other weights are as with one time
             self.model.class_embedding = Conditions(self.model.class_embedding, 4 * channels)
 
     def forward(self, t: Tensor, x: Tensor, labels: Tensor | None = None, r: Tensor | None = None) -> Tensor:
-        """The output, shaped as x, at times t (and r) of shape (n,) or (1,), x (n, *shape), labels (n,)."""
+        """The output, shaped as x (n, *shape), at times t (and r), (n,) or (1,), for labels (n,) or what is given."""
+        if self.given:
+            x, labels = joined(x, labels), None
         condition = labels if self.times == 1 else (labels, t if r is None else r)
         out: Tensor = self.model(x, TIME_SCALE * t, class_labels=condition, return_dict=False)[0]
         return out

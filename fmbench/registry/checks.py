@@ -25,14 +25,14 @@ from fmbench.registry.specs import (
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}")
 FACTORY = re.compile(r"[\w.]+:\w+")
 SHIPPED = ("fmbench.", "fmbench_plugins.")
-KINDS = {"image", "vector"}
+KINDS = {"image", "vector", "pair"}
 PROVIDES = set(get_args(Needs))
 LIKELIHOODS = {"exact", "pf-ode", "truncated", "vlb"}
 
 
 TRAIN_KEYS = {
     *("steps", "batch_size", "lr", "warmup", "decay", "beta1", "beta2", "weight_decay", "clip", "ema"),
-    *("precision", "compile", "conditional", "label_dropout", "devices"),
+    *("precision", "compile", "flips", "conditional", "label_dropout", "devices"),
 }
 """The keys of the section `train`, whose schema takes too long to load."""
 

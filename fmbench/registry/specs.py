@@ -134,7 +134,8 @@ class DatasetSpec(Spec):
     """Data with its splits, transform and licence.
 
     Args:
-        kind: "image" or "vector"; metrics say which kind they measure.
+        kind: "image", "vector", or "pair" for images that are to be drawn beside another that is given, as its larger
+            version; methods, networks and metrics say which kinds they are for.
         features: the feature extractor of FID on these images; "" for inception.
         licence: terms under which the data may be used.
         classes: number of classes of its labels; 0 without labels.
@@ -151,13 +152,19 @@ class DatasetSpec(Spec):
     known_density: bool = False
     budget: Mapping[str, Scalar] = field(default_factory=dict)
 
+    @property
+    def of_images(self) -> bool:
+        """Whether its points are images."""
+        return self.kind in ("image", "pair")
+
 
 @dataclass(frozen=True)
 class NetworkSpec(Spec):
     """A network shared by all methods of a run: factory(shape, **options) -> module, called as (t, x).
 
     Args:
-        kinds: the kinds of data it accepts.
+        kinds: the kinds of data it accepts; with "pair" factory(shape, given=shape, **options) -> module, called as
+            (t, x, given), given (n, channels, height, width) of any size.
         conditional: whether it takes classes: factory(shape, classes=k, **options) -> module, called as
             (t, x, labels) with labels (n,) from 0 to k, of which k means "no class".
         two_times: whether it takes a second time: factory(shape, times=2, **options) -> module, called as
@@ -218,6 +225,7 @@ class MetricSpec(Spec):
         package: that it imports and an installation may lack; who names the metric is told before anything is trained.
         snapshots: whether it looks at the weights kept during training (`fmbench run --snapshots`).
         numbers: those that it gives, and how each is shown; others stand under their own names, unranked.
+        side: pixels that a side of an image must have at least.
     """
 
     kinds: tuple[str, ...] = ("image", "vector")
@@ -229,6 +237,7 @@ class MetricSpec(Spec):
     package: str = ""
     snapshots: bool = False
     numbers: tuple[Number, ...] = ()
+    side: int = 0
 
     def number(self, name: str) -> Number | None:
         """What the spec says of a number, or of the number that a floor belongs to; None if nothing."""
@@ -236,7 +245,8 @@ class MetricSpec(Spec):
 
     def measures(self, dataset: DatasetSpec) -> bool:
         """Whether this number exists on this data."""
-        return dataset.kind in self.kinds and (dataset.known_density or not self.known_density)
+        known = dataset.known_density or not self.known_density
+        return dataset.kind in self.kinds and known and all(side >= self.side for side in dataset.shape[1:])
 
     def applies(self, method: MethodSpec) -> bool:
         """Whether this number exists for this method."""

@@ -100,6 +100,23 @@ def configuration(tree: Keys, plugins: Plugins) -> Configuration:
     return Configuration(scope, tuple(settings(variant, plugins) for variant in trees))
 
 
+def of_task(names: Any, task: str, plugins: Plugins) -> list[str]:
+    """The datasets that ask for a task on others: NAME-TASK for each.
+
+    Raises:
+        FmbenchError: a dataset has no such task.
+    """
+    wanted = [f"{name}-{task}" for name in names_of(names)]
+    known = [spec.name for spec in plugins.datasets if spec.name.endswith(f"-{task}")]
+    for name in wanted:
+        if name not in known:
+            some = ", ".join(one.removesuffix(f"-{task}") for one in known) or "no dataset"
+            raise FmbenchError(
+                f"--task {task}: {name.removesuffix(f'-{task}')} has no such task; it is there for {some}"
+            )
+    return wanted
+
+
 def settings(tree: Keys, plugins: Plugins) -> Settings:
     """The sections of one combination of values.
 

@@ -49,7 +49,7 @@ def resolve_one(
     train = Train(**budgets.with_steps(given.train, given.budget, method))
     network = network_component(given.network, dataset, plugins)
     check_classes(train, network, method, dataset, plugins)
-    if train.flips and dataset.kind != "image":
+    if train.flips and not dataset.of_images:
         raise FmbenchError(f"train.flips = true: {dataset.name} is {dataset.kind} data, which have no left and right")
     trained = method_component(method, given.options.get(method.name, {}), dataset, plugins)
     training = {
@@ -127,7 +127,10 @@ def resolve_evaluation(
 
 def absence(spec: MetricSpec, dataset: DatasetSpec) -> str:
     """Why a metric does not exist on a dataset."""
-    return "its density is not known" if dataset.kind in spec.kinds else f"it is {dataset.kind} data"
+    if dataset.kind not in spec.kinds:
+        return f"it is {dataset.kind} data"
+    unknown_density = spec.known_density and not dataset.known_density
+    return "its density is not known" if unknown_density else f"its images are smaller than {spec.side} pixels"
 
 
 def metric_options(
@@ -139,7 +142,7 @@ def metric_options(
         if option.extractor:
             own = dataset.features or "inception"
             name = str(options[key]) if options[key] != "dataset" else own
-            options[key] = plugins.extractors.get(name).name if dataset.kind == "image" else ""
+            options[key] = plugins.extractors.get(name).name if dataset.of_images else ""
     return options
 
 

@@ -23,7 +23,7 @@ from fmbench.store.files import append_traceback
 from fmbench.store.records import NOT_APPLICABLE, MetricRecord
 from fmbench.store.run import RunDirectory
 
-SHOWN = {"image": 100, "vector": 2000}  # samples kept for pictures
+SHOWN = {"image": 100, "pair": 100, "vector": 2000}  # samples kept for pictures
 
 
 def evaluate(

@@ -43,7 +43,7 @@ class Batches:
     ) -> None:
         self._data, self._companions = dataset.train.to(device), companions
         self._labels = None if dataset.train_labels is None else dataset.train_labels.to(device)
-        self._transform, self._flips = dataset.transform, flips
+        self._transform, self._given, self._flips = dataset.transform, dataset.given, flips
         self._size, self._seed, self._device = size, seed, device
         self._order: dict[int, Tensor] = {}
         self._pair, self._thread = ahead, ThreadPoolExecutor(1)  # which begins with the first thing to do
@@ -66,22 +66,25 @@ class Batches:
     def _draw(self, step: int) -> Batch:
         generator = stream(self._device, self._seed, "batch", step)
         indices = self._indices(step)
-        x = self._points(indices, generator)
+        raw = self._points(indices, generator)
+        x = self._transform.encode(raw, generator, torch.float32)
         labels = None if self._labels is None else self._labels[indices]
+        if self._given is not None:
+            labels = self._given(raw)
         return Batch(x, labels, generator, self._companions_of(step, generator) if self._companions else None)
 
     def _points(self, indices: Tensor, generator: torch.Generator) -> Tensor:
-        """Points of the training data in model space."""
-        x = self._transform.encode(self._data[indices], generator, torch.float32)
+        """Raw points of the training data, some of them mirrored."""
+        raw = self._data[indices]
         if not self._flips:
-            return x
-        mirrored = torch.rand(len(x), generator=generator, device=x.device) < 0.5
-        return torch.where(mirrored[:, None, None, None], x.flip(3), x)
+            return raw
+        mirrored = torch.rand(len(raw), generator=generator, device=raw.device) < 0.5
+        return torch.where(mirrored[:, None, None, None], raw.flip(3), raw)
 
     def _companions_of(self, step: int, generator: torch.Generator) -> Tensor:
         """The points of the next batches, which a coupling may look at."""
         ahead = torch.cat([self._indices(later) for later in range(step + 1, step + 1 + self._companions)])
-        return self._points(ahead, generator)
+        return self._transform.encode(self._points(ahead, generator), generator, torch.float32)
 
     def _indices(self, step: int) -> Tensor:
         n = len(self._data)

@@ -52,7 +52,7 @@ class TrainingSession:
         method = build(request, self.dataset, self.plugins, self._try_once)
         return method.to(self.device)
 
-    def _try_once(self, name: str, network: nn.Module, shape: tuple[int, ...], **asked: int) -> None:
+    def _try_once(self, name: str, network: nn.Module, shape: tuple[int, ...], **asked: Any) -> None:
         kind = f"{name} {shape} {asked}"
         if kind not in self._tried:
             try_network(name, network, shape, **asked)
@@ -171,7 +171,8 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins, check: C
     """
     network = plugins.networks.get(request.network.name)
     classes = plugins.datasets.get(request.dataset.name).classes if request.train.conditional else 0
-    conditions = {"classes": classes} if classes else {}
+    given = dataset.given_shape
+    conditions: dict[str, Any] = ({"classes": classes} if classes else {}) | ({"given": given} if given else {})
 
     def build_network(shape: tuple[int, ...], **asked: int) -> nn.Module:
         if asked and not network.two_times:
@@ -192,6 +193,7 @@ def build(request: TrainingRequest, dataset: Dataset, plugins: Plugins, check: C
         bounds=dataset.transform.bounds,
         classes=classes,
         label_dropout=request.train.label_dropout,
+        given=given,
         sampler=lambda name: plugins.samplers.get(name).load(),
         dataset=lambda name: load_dataset(plugins.datasets.get(name)),
     )

@@ -44,4 +44,29 @@ def controls() -> list[MethodSpec]:
             likelihoods=(),
             native_sampler="direct",
         ),
+        *restorations(),
+    ]
+
+
+def restorations() -> list[MethodSpec]:
+    """What samples beside a given image are held against."""
+    module = "fmbench_plugins.restoration"
+    told = (
+        ("nearest", "Nearest", "what is given, enlarged without interpolation", "none: repeated pixels"),
+        ("bicubic", "Bicubic", "what is given, enlarged by bicubic interpolation", "Keys 1981"),
+        ("regression", "Regression", "the mean image beside what is given, by least squares", "Saharia et al. 2021"),
+    )
+    return [
+        MethodSpec(
+            name,
+            f"{module}:{factory}",
+            summary=summary,
+            family="control",
+            paper=paper,
+            kinds=("pair",),
+            provides=(),
+            likelihoods=(),
+            native_sampler="direct",
+        )
+        for name, factory, summary, paper in told
     ]

@@ -2,7 +2,7 @@
 
 from fmbench.api import MethodSpec, Option
 
-from .options import VE_OPTIONS, VP_OPTIONS
+from .options import ALL_KINDS, VE_OPTIONS, VP_OPTIONS
 
 
 def diffusion() -> list[MethodSpec]:
@@ -20,6 +20,7 @@ def diffusion() -> list[MethodSpec]:
             native_sampler="langevin",
             native_options={"steps": "levels"},
             conditional=True,
+            kinds=ALL_KINDS,
             options={
                 "levels": Option(
                     default=20, ge=2, help="noise levels, all of them used to sample; sampler.steps takes fewer"
@@ -48,6 +49,7 @@ def diffusion() -> list[MethodSpec]:
             native_sampler="ancestral",
             native_options={"steps": "timesteps", "variance": "variance"},
             conditional=True,
+            kinds=ALL_KINDS,
             options={
                 "schedule": Option(default="linear", choices=("linear", "cosine"), help="of beta, or of alpha"),
                 **VP_OPTIONS,
@@ -67,6 +69,7 @@ def diffusion() -> list[MethodSpec]:
             paper="Song et al. 2021",
             native_sampler="pc",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VE_OPTIONS,
         ),
         MethodSpec(
@@ -77,6 +80,7 @@ def diffusion() -> list[MethodSpec]:
             paper="Song et al. 2021",
             native_sampler="pc-em",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VP_OPTIONS,
         ),
         MethodSpec(
@@ -87,6 +91,7 @@ def diffusion() -> list[MethodSpec]:
             paper="Song et al. 2021",
             native_sampler="pc-em",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VP_OPTIONS,
         ),
         MethodSpec(
@@ -96,6 +101,7 @@ def diffusion() -> list[MethodSpec]:
             family="diffusion",
             paper="Lipman et al. 2023, appendix E.1",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VP_OPTIONS,
         ),
         MethodSpec(
@@ -105,6 +111,7 @@ def diffusion() -> list[MethodSpec]:
             family="diffusion",
             paper="Song, Durkan et al. 2021",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VP_OPTIONS,
         ),
         MethodSpec(
@@ -115,6 +122,7 @@ def diffusion() -> list[MethodSpec]:
             paper="Karras et al. 2022",
             native_sampler="edm-heun",
             conditional=True,
+            kinds=ALL_KINDS,
             options={
                 "sigma_min": Option(default=0.002, gt=0, help="sigma at the data end"),
                 "sigma_max": Option(default=80.0, gt=0, above="sigma_min", help="sigma at the noise end"),

@@ -2,7 +2,7 @@
 
 from fmbench.api import MethodSpec, Option
 
-from .options import VE_OPTIONS, VP_OPTIONS
+from .options import ALL_KINDS, VE_OPTIONS, VP_OPTIONS
 
 SOURCE = Option(
     default="normal",
@@ -24,6 +24,7 @@ def flow_matching() -> list[MethodSpec]:
             family="flow matching",
             paper="Lipman et al. 2023",
             conditional=True,
+            kinds=ALL_KINDS,
             options={"sigma_min": Option(default=1e-4, gt=0, lt=1, help="sigma at the data end")},
         ),
         MethodSpec(
@@ -33,6 +34,7 @@ def flow_matching() -> list[MethodSpec]:
             family="flow matching",
             paper="Lipman et al. 2023",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VP_OPTIONS,
         ),
         MethodSpec(
@@ -42,6 +44,7 @@ def flow_matching() -> list[MethodSpec]:
             family="flow matching",
             paper="Lipman et al. 2023",
             conditional=True,
+            kinds=ALL_KINDS,
             options=VE_OPTIONS,
         ),
         MethodSpec(
@@ -89,6 +92,7 @@ def flow_matching() -> list[MethodSpec]:
             family="flow matching",
             paper="Albergo and Vanden-Eijnden 2023",
             conditional=True,
+            kinds=ALL_KINDS,
         ),
         MethodSpec(
             "rectified-flow",
@@ -98,6 +102,7 @@ def flow_matching() -> list[MethodSpec]:
             paper="Liu et al. 2023",
             native_sampler="euler",
             conditional=True,
+            kinds=ALL_KINDS,
         ),
         MethodSpec(
             "reflow-2",

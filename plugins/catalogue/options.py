@@ -2,6 +2,7 @@
 
 from fmbench.api import Option
 
+ALL_KINDS = ("image", "vector", "pair")
 VP_OPTIONS = {
     "beta_min": Option(default=0.1, gt=0, help="beta at the data end"),
     "beta_max": Option(default=20.0, gt=0, above="beta_min", help="beta at the noise end"),

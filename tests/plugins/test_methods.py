@@ -20,24 +20,30 @@ PLUGINS = load_plugins(environ={})
 METHODS = list(PLUGINS.methods)
 FEWER = {"reflow-2": {"pairs": 512, "solver_steps": 4}}  # its 20 000 pairs take seconds in every test
 SHAPES = {"vector": (2,), "image": (1, 4, 4)}
-CASES = [pytest.param(spec, SHAPES[kind], id=f"{spec.name}-{kind}") for spec in METHODS for kind in spec.kinds]
+CASES = [
+    pytest.param(spec, SHAPES[kind], id=f"{spec.name}-{kind}")
+    for spec in METHODS
+    for kind in spec.kinds
+    if kind in SHAPES  # pairs are drawn beside something: below
+]
 
 
-def network(shape, classes=0):
-    return ResidualMLP(shape, width=16, depth=1, time_width=8, classes=classes)
+def network(shape, classes=0, given=()):
+    return ResidualMLP(shape, width=16, depth=1, time_width=8, classes=classes, given=given)
 
 
-def build(spec: MethodSpec, shape, classes=0) -> Method:
+def build(spec: MethodSpec, shape, classes=0, given=()) -> Method:
     """Fresh and prepared, as the harness does it."""
     torch.manual_seed(0)
     task = Task(
         shape,
         0.8,
-        lambda s: network(s, classes),
+        lambda s: network(s, classes, given),
         size=64,
         bounds=(-1.0, 1.0) if len(shape) == 3 else None,
         classes=classes,
         label_dropout=0.5,
+        given=given,
     )
     defaults = {key: option.default for key, option in spec.options.items()}
     method = spec.load()(task, **{**defaults, **FEWER.get(spec.name, {})})
@@ -198,3 +204,66 @@ class TestEveryConditionalMethod:
                 method.sample(6, settings.model_copy(update={"guidance": guidance}), torch.Generator().manual_seed(0))
             rows.append(count.rows / 6)
         assert rows == [4, 8]
+
+
+PAIRS = [spec for spec in METHODS if "pair" in spec.kinds]
+
+
+@pytest.mark.parametrize("spec", PAIRS, ids=lambda spec: spec.name)
+class TestEveryMethodOfPairs:
+    """Images of 4 x 4 pixels beside their means over squares of 2 x 2."""
+
+    def batch(self, n=64):
+        whole = batch_of((1, 4, 4), n)
+        return Batch(whole.x, torch.nn.functional.avg_pool2d(whole.x, 2), whole.generator)
+
+    def build(self, spec):
+        return build(spec, (1, 4, 4), given=(1, 2, 2))
+
+    def test_the_loss_is_lowered_and_sees_what_is_given(self, spec):
+        method = self.build(spec)
+        if not trainable(method):
+            with pytest.raises(NotImplementedError, match="no loss"):
+                method.loss(self.batch())
+            return
+        optimiser = torch.optim.Adam(method.parameters(), 1e-2)
+        losses = []
+        for _ in range(60):
+            optimiser.zero_grad()
+            loss = method.loss(self.batch())
+            loss.backward()
+            optimiser.step()
+            losses.append(loss.item())
+        assert min(losses) < 0.8 * losses[0]
+        batch = self.batch()
+        other = Batch(batch.x, batch.labels.roll(1, dims=0), batch.generator)
+        assert method.loss(other).item() != method.loss(self.batch()).item()
+
+    def test_micro_batches_see_their_own_rows(self, spec):
+        method = self.build(spec)
+        if not (trainable(method) and method.shares_batch):
+            return
+        for parameter in method.parameters():  # gates that start at zero would hide what is given
+            torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(3))
+        whole = method.loss(self.batch()).item()
+        halves = []
+        for rows in (slice(0, 32), slice(32, 64)):
+            batch = self.batch()
+            halves.append(method.loss(Batch(batch.x, batch.labels, batch.generator, rows=rows)).item())
+        assert sum(halves) / 2 == pytest.approx(whole, rel=1e-5)
+
+    def test_samples_depend_on_what_they_are_drawn_beside(self, spec):
+        method = self.build(spec).eval()
+        for parameter in method.parameters():
+            torch.nn.init.normal_(parameter, std=0.2, generator=torch.Generator().manual_seed(3))
+        first, second = self.batch(7).labels, self.batch(7).labels.flip(0)
+        for name in usable(spec):
+            drawn = []
+            for given in (first, first, second):
+                with method.beside(given):
+                    drawn.append(method.sample(7, settings_for(name), torch.Generator().manual_seed(0)))
+            assert drawn[0].shape == (7, 1, 4, 4)
+            assert drawn[0].dtype == torch.float64
+            assert torch.equal(drawn[0], drawn[1])
+            assert not torch.equal(drawn[0], drawn[2])
+        assert method.given is None

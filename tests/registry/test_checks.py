@@ -52,7 +52,7 @@ def test_names_that_differ_by_capitals_share_a_folder_on_some_file_systems():
             "provides = 'velocity' must be a tuple of words, as ('velocity',)",
         ),
         (MethodSpec("m", "x:Y", likelihoods=("elbo",)), "likelihoods has 'elbo'; known: exact, pf-ode, truncated, vlb"),
-        (MethodSpec("m", "x:Y", kinds=("audio",)), "kinds has 'audio'; known: image, vector"),
+        (MethodSpec("m", "x:Y", kinds=("audio",)), "kinds has 'audio'; known: image, pair, vector"),
         (MethodSpec("m", "x:Y", native_options={"steps": "t"}), "native_options has 't'; known: none"),
         (MethodSpec("m", "x:Y", budget={"steps": 7}), "budget key 'steps' is not of the form 'section.key'"),
         (DatasetSpec("d", "x:Y", kind="audio"), "dataset 'd': kind has 'audio'"),

@@ -202,7 +202,7 @@ class TestSampler:
         (
             ["network.name=unet"],
             {"dataset": "moons"},
-            "made for image data, and moons is vector data; choose from: mlp",
+            "made for image or pair data, and moons is vector data; choose from: mlp",
         ),
         (["nll.drawz=5"], {}, "unknown key of nll 'drawz'. Did you mean 'draws'?"),
         (["options.fm-tt.sigma_min=1"], {}, "unknown method 'fm-tt'. Did you mean 'fm-ot'?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fmbench.registry.hooks import hookimpl
 from fmbench.registry.specs import DatasetSpec, Option, Scalar
@@ -10,6 +11,16 @@ from fmbench.registry.specs import DatasetSpec, Option, Scalar
 NO_TERMS = "its authors state no terms"
 NON_COMMERCIAL = "non-commercial use only"
 IMAGENET_TERMS = "non-commercial research and education only"
+
+SUPER_RESOLUTION = "-sr"  # ends the name of a dataset whose images are given in small
+SHRUNK_BY: Mapping[str, int] = {
+    "digits": 2,
+    "fashion-mnist": 4,
+    "cifar10": 4,
+    "imagenet64": 4,
+    "celeba64": 8,
+    "earth32": 4,
+}
 
 PLANAR_BUDGET: Mapping[str, Scalar] = {
     "train.steps": 4000,
@@ -87,9 +98,32 @@ def colours(name: str, module: str, classes: int, summary: str, licence: str, si
     )
 
 
+def super_resolution(spec: DatasetSpec) -> DatasetSpec:
+    """The images of a dataset, each to be drawn beside its small version."""
+    factor = SHRUNK_BY[spec.name]
+    return replace(
+        spec,
+        name=f"{spec.name}{SUPER_RESOLUTION}",
+        factory="fmbench.data.superresolution:super_resolution",
+        summary=f"{spec.name}, each image given at 1/{factor} of its side: super-resolution",
+        kind="pair",
+        classes=0,
+        options={
+            "of": Option(default=spec.name, choices=(spec.name,), help="whose images they are"),
+            "factor": Option(default=factor, ge=2, help="by which the side is shrunk"),
+        },
+    )
+
+
 @hookimpl
 def fmbench_datasets() -> list[DatasetSpec]:
-    """The embedded data, for which nothing is downloaded, and published images."""
+    """The embedded data, for which nothing is downloaded, published images, your own, and tasks made of them."""
+    specs = datasets()
+    return [*specs, *(super_resolution(spec) for spec in specs if spec.name in SHRUNK_BY)]
+
+
+def datasets() -> list[DatasetSpec]:
+    """Data to be generated."""
     return [
         DatasetSpec(
             "digits",

@@ -20,6 +20,8 @@ NUMBERS: Mapping[str, Number] = {
         Number("fid", "FID", decimals=2, better="lower", floor=HELD_OUT),
         Number("fid-ratio", "FID / floor", decimals=1, better="lower"),
         Number("fid-inf", "FID-inf", decimals=2, better="lower", headline=False, floor=HELD_OUT),
+        Number("psnr", "PSNR", "dB", decimals=2, better="higher"),
+        Number("ssim", "SSIM", decimals=4, better="higher"),
         Number("kid", "KID", decimals=4, better="lower", headline=False, floor=HELD_OUT),
         Number("precision", "precision", better="higher", headline=False, floor=HELD_OUT),
         Number("recall", "recall", better="higher", headline=False, floor=HELD_OUT),

@@ -61,6 +61,7 @@ HERE = "fmbench.report.figures"
 KINDS: Mapping[str, Kind] = {
     "samples": Kind(f"{HERE}.samples:samples", "samples of every method, side by side"),
     "neighbours": Kind(f"{HERE}.neighbours:neighbours", "images beside the training images nearest to them"),
+    "restoration": Kind(f"{HERE}.restoration:restoration", "super-resolution: given, drawn and true images"),
     "nfe": Kind(f"{HERE}.nfe:nfe", "FID (of points: W2) against network evaluations", NUMBER),
     "cost": Kind(f"{HERE}.cost:cost", "FID (of points: W2) and NLL against training time"),
     "pareto": Kind(f"{HERE}.pareto:pareto", "quality against cost, with the front", NUMBER | {"cost"}),

@@ -8,7 +8,7 @@ import numpy as np
 
 from fmbench.errors import FmbenchError
 from fmbench.report.figures.kinds import Order
-from fmbench.report.figures.samples import Set, sets_of, show
+from fmbench.report.figures.samples import dataset_of_run, sets_of, show
 from fmbench.report.figures.style import SMALL, WIDTH, caption, figure
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def neighbours(order: Order) -> Figure:
     drawn = [sample_set.load()[:PAIRS] for sample_set in found]
     if drawn[0].ndim != 4:
         raise FmbenchError(f"{order.dataset!r} has points, not images: fmbench plot samples shows them")
-    train = training_images(found[0], order)
+    train = dataset_of_run(found[0].run, order).train
     down = -(-len(found) // ACROSS)
     with figure(height=0.62 * down + 0.5, width=WIDTH) as picture:
         grid = picture.subplots(down, ACROSS, squeeze=False)
@@ -46,19 +46,6 @@ def neighbours(order: Order) -> Figure:
             axes.set_title(sample_set.name, fontsize=SMALL, pad=2, parse_math=False)
         caption(picture, f"{order.dataset}: {HOW}")
     return picture
-
-
-def training_images(sample_set: Set, order: Order) -> Tensor:
-    """The training split of a run's dataset, raw (n, channels, height, width).
-
-    Raises:
-        FmbenchError: no plugin here has the dataset, or it cannot be had.
-    """
-    from fmbench.registry.discovery import load_plugins
-
-    asked = sample_set.run.request().dataset
-    train: Tensor = load_plugins(order.plugins).datasets.get(asked.name).load()(**asked.options).train
-    return train
 
 
 def pairs(samples: np.ndarray, train: Tensor) -> np.ndarray:

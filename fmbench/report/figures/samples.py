@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from fmbench.data.base import Dataset
+
 SIDE = 8  # images along a side of a grid
 GAP = 1  # pixels around each
 ACROSS = 6  # methods in a row of the figure
@@ -104,6 +106,19 @@ def sets_of(order: Order) -> list[Set]:
             f"no samples of {order.dataset!r} in {str(order.root)!r}: run 'fmbench run --dataset {order.dataset}' first"
         )
     return found
+
+
+def dataset_of_run(run: RunDirectory, order: Order) -> Dataset:
+    """The dataset of a run, as it is here.
+
+    Raises:
+        FmbenchError: no plugin here has it, or it cannot be had.
+    """
+    from fmbench.registry.discovery import load_plugins
+
+    asked = run.request().dataset
+    dataset: Dataset = load_plugins(order.plugins).datasets.get(asked.name).load()(**asked.options)
+    return dataset
 
 
 def panels(picture: Figure, n: int) -> list[Axes]:
