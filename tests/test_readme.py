@@ -51,6 +51,7 @@ def test_every_run_command_resolves(example, line):
         seeds=seeds_of(said["--seeds"]) if "--seeds" in said else None,
         assignments=[said["--set"]] if "--set" in said else [],
         sweep=[said["--sweep"]] if "--sweep" in said else [],
+        task=said.get("--task"),
     )
     assert runs
 
