@@ -19,6 +19,7 @@ from tests.helpers import carry_out, tiny_plan
 from tests.report.made_up import text
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+METHODS = (Path(__file__).parent.parent / "docs" / "methods.md").read_text(encoding="utf-8")
 REFERENCE = Path(__file__).parent.parent / "results" / "reference"
 RUNS = re.findall(r"^fmbench run ([^#\n]*)", README, flags=re.MULTILINE)
 
@@ -60,10 +61,12 @@ def test_there_are_commands_to_test():
     assert len(RUNS) >= 4
 
 
-@pytest.mark.parametrize("dataset", ["digits", "8gaussians"])
-def test_its_tables_are_those_of_the_reference_results(dataset):
+@pytest.mark.parametrize(
+    ("dataset", "page"), [("digits", README), ("8gaussians", README), ("fashion-mnist-sr", METHODS)]
+)
+def test_tables_are_those_of_the_reference_results(dataset, page):
     """`fmbench table --results-dir results/reference --dataset NAME --format md`, to the byte."""
-    block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", README, flags=re.DOTALL)
+    block = re.search(f"<!-- table {dataset} -->\n(.*?)<!-- /table -->", page, flags=re.DOTALL)
     assert block is not None
     assert block[1] == text(table.build(REFERENCE, [dataset]))
 
