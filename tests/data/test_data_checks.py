@@ -16,6 +16,7 @@ from fmbench.registry.discovery import load_plugins
 
 IMAGE = DatasetSpec("mine", "there:mine", kind="image")
 VECTOR = DatasetSpec("mine", "there:mine", kind="vector")
+PAIR = DatasetSpec("mine", "there:mine", kind="pair")
 LABELLED = replace(IMAGE, classes=10)
 
 
@@ -27,6 +28,11 @@ def levels(n=120, shape=(1, 4, 4), most=16):
 def images(x=None, **fields):
     x = levels() if x is None else x
     return Dataset(**{"name": "mine", "train": x[:100], "test": x[100:], "transform": Levels(17), **fields})
+
+
+def halved(raw):
+    """Every other pixel."""
+    return raw[:, :, ::2, ::2].float()
 
 
 def points(**fields):
@@ -71,6 +77,14 @@ WRONG = {
         IMAGE,
         "torch.int32",
     ),
+    "pairs without what is given": (images(), PAIR, "given is missing, and the spec says kind='pair'"),
+    "images with something given": (images(given=halved), IMAGE, "given is there, and the spec says kind='image'"),
+    "given in float64": (
+        images(given=lambda raw: halved(raw).double()),
+        PAIR,
+        "given makes torch.float64 of shape (2, 1, 2, 2) of 2 points: it must be torch.float32",
+    ),
+    "one given for all": (images(given=lambda raw: halved(raw)[:1]), PAIR, "given makes torch.float32 of shape (1, 1,"),
     "nan in train": (with_nan("train"), VECTOR, "train has NaN or infinity, first in point 17"),
     "nan in test": (with_nan("test"), VECTOR, "test has NaN or infinity, first in point 17"),
     "no held-out points": (images(test=levels()[:0]), IMAGE, "test has 0 points"),
@@ -242,3 +256,8 @@ class TestAKnownDensity:
         for mass in (0.5, 1.0, 2.0):
             value, error = integral(Normal(mass).log_prob, points().train)
             assert abs(value - mass) < 4 * error < 0.4
+
+
+def test_pairs_with_what_is_given_pass():
+    assert check(images(given=halved), PAIR).given_shape == (1, 2, 2)
+    assert images().given_shape == ()
