@@ -143,7 +143,8 @@ class Lite0Features(Extractor):
         self.batch_size = 64 if device.type == "cuda" else 8
         self.network = Lite0()
         self.network.take(torch.load(SOURCE.file(FILE), map_location="cpu", weights_only=True))
-        # Depthwise convolutions are five times as fast on a CPU with the channels innermost.
+        # Depthwise convolutions are five times as fast on a CPU with the channels innermost. torch's own annotations of
+        # `to` lack the memory format that it takes.
         self.network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
     def features(self, images: Tensor) -> Tensor:
